@@ -1,0 +1,1 @@
+//! Transit and JSON: readers, writers and the typed access to request bodies.

@@ -1,0 +1,1 @@
+//! The configuration of an installation, read once and validated as a whole.

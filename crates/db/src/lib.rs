@@ -1,0 +1,1 @@
+//! The thin database layer: one SQL text on SQLite and PostgreSQL.

@@ -1,0 +1,1 @@
+//! Outbox, sequencer, feed server and consumers.

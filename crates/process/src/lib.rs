@@ -1,0 +1,1 @@
+//! Transaction processes: EDN, validation, and pure stepping.

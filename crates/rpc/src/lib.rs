@@ -1,0 +1,1 @@
+//! Calls between services: internal tokens, layers, channels, tasks.

@@ -1,0 +1,2 @@
+//! The developer's commands: test, bench, gen.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The public ordered event log that the Integration API reads.

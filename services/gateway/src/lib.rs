@@ -1,0 +1,1 @@
+//! The HTTP edge: tokens to access levels, routes, wire formats, composition.

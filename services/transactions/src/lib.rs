@@ -1,0 +1,1 @@
+//! Process definitions and runs, messages, reviews, timers.

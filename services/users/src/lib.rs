@@ -1,0 +1,1 @@
+//! Accounts, credentials, profiles, permissions, ban and delete.
