@@ -1,0 +1,45 @@
+//! Who reads whose feed.
+
+/// Consumers of each owner's feed.
+const FEEDS: &[(&str, &[&str])] = &[
+    (
+        "auth",
+        &["gateway", "users", "listings", "transactions", "event-log"],
+    ),
+    (
+        "users",
+        &["gateway", "auth", "listings", "transactions", "event-log"],
+    ),
+    ("listings", &["event-log", "listings"]),
+    ("transactions", &["event-log", "listings"]),
+];
+
+/// True when `consumer` is on the list of `owner`'s feed.
+pub fn may_follow(owner: &str, consumer: &str) -> bool {
+    FEEDS
+        .iter()
+        .any(|(of, consumers)| *of == owner && consumers.contains(&consumer))
+}
+
+/// Owners whose feeds `consumer` reads.
+pub fn followed_by(consumer: &str) -> impl Iterator<Item = &'static str> {
+    FEEDS
+        .iter()
+        .filter(move |(_, consumers)| consumers.contains(&consumer))
+        .map(|(of, _)| *of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // contract: security S66 (edge list)
+    #[test]
+    fn only_listed_consumers_read_a_feed() {
+        assert!(may_follow("users", "gateway"));
+        assert!(!may_follow("transactions", "gateway"));
+        assert!(!may_follow("users", "users"));
+        assert!(!may_follow("nobody", "gateway"));
+        assert_eq!(followed_by("auth").collect::<Vec<_>>(), ["users"]);
+    }
+}
