@@ -1,1 +1,27 @@
-//! Calls between services: internal tokens, layers, channels, tasks.
+//! Calls between services: internal tokens, the guard in front of every service, peers, tasks.
+//!
+//! A request crosses this crate three times. The gateway makes an internal token of what it
+//! verified ([`Identity`]); a [`Peer`] carries the call to the other service, in the same process
+//! or over a channel; the [`Guard`] of that service verifies the token, looks the RPC up in the
+//! access table and hands the handler a [`Caller`]. Refusals travel back as [`Problems`] in the
+//! details of the gRPC status ([`status`]).
+
+mod caller;
+mod guard;
+mod identity;
+pub mod keys;
+mod peer;
+pub mod status;
+mod tasks;
+mod token;
+mod unary;
+
+pub use caller::Caller;
+pub use guard::{Guard, GuardSettings};
+pub use identity::{Credentials, Identity, Trust};
+pub use peer::{LocalSlot, Peer};
+pub use tasks::Tasks;
+pub use token::{COMMAND_LIFE_S, Claims, READ_LIFE_S};
+pub use unary::{field, unary};
+
+pub use stoa_types::{Problem, Problems};

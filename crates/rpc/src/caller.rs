@@ -1,0 +1,42 @@
+//! What a handler knows of its caller.
+
+use crate::Credentials;
+use std::sync::Arc;
+use stoa_policy::Actor;
+use stoa_proto::Class;
+use stoa_types::id::RequestId;
+
+/// The verified caller of one RPC; the guard puts it before the handler.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Who it is.
+    pub actor: Actor,
+    /// The process that issued the token: `gateway`, or a service by its name.
+    pub issuer: &'static str,
+    /// Read or command.
+    pub class: Class,
+    /// Id of the request at the gateway, in commands.
+    pub request: Option<RequestId>,
+    /// Version of the settings that the gateway decided with; an older cache reloads first.
+    pub settings_version: u64,
+    pub(crate) token: Arc<str>,
+}
+
+impl Caller {
+    /// Credentials to pass the call on: the received token, unchanged, sent by `service`.
+    pub fn forward(&self, service: &'static str) -> Credentials {
+        Credentials::from_token(&self.token, service)
+    }
+
+    /// A caller for tests of handlers, without a token to forward.
+    pub fn for_test(actor: Actor, class: Class, request: Option<RequestId>) -> Self {
+        Self {
+            actor,
+            issuer: "gateway",
+            class,
+            request,
+            settings_version: 0,
+            token: "".into(),
+        }
+    }
+}

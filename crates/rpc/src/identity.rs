@@ -1,0 +1,236 @@
+//! A process's own identity towards the others, and whom it trusts.
+
+use crate::keys::{self, BadToken, SigningKey, VerifyingKey};
+use crate::token::{AUDIENCE, COMMAND_LIFE_S, Claims, READ_LIFE_S, TYP};
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use stoa_policy::{Actor, Level};
+use stoa_proto::Class;
+use stoa_types::id::{MarketplaceId, RequestId};
+use stoa_types::{Clock, Entropy, Problem};
+use tonic::metadata::{Ascii, MetadataValue};
+
+/// The name of the gateway among the processes.
+const GATEWAY: &str = "gateway";
+
+/// What a process signs its internal tokens with. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    key: SigningKey,
+    marketplace: MarketplaceId,
+    clock: Arc<dyn Clock>,
+}
+
+impl Identity {
+    /// The identity of the process `name` (`gateway`, `auth`, ...) with its own key. `clock` is
+    /// the real one.
+    pub fn new(
+        name: &'static str,
+        key: SigningKey,
+        marketplace: MarketplaceId,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            name,
+            key,
+            marketplace,
+            clock,
+        }))
+    }
+
+    /// An identity with a fresh key that lives in memory only.
+    pub fn ephemeral(
+        name: &'static str,
+        marketplace: MarketplaceId,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+    ) -> Self {
+        Self::new(name, SigningKey::generate(entropy), marketplace, clock)
+    }
+
+    /// The name of the process.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The marketplace of this installation.
+    pub fn marketplace(&self) -> MarketplaceId {
+        self.0.marketplace
+    }
+
+    /// Credentials of a verified caller, for one request. Only the gateway may use them; other
+    /// processes refuse such tokens from anyone else.
+    ///
+    /// `settings_version` is that of the settings the caller was admitted with, `expires_s` the
+    /// end of the external token in epoch seconds, `token_id` its `jti`.
+    pub fn credentials(
+        &self,
+        actor: &Actor,
+        class: Class,
+        request: RequestId,
+        settings_version: u64,
+        token_id: Option<&str>,
+        expires_s: Option<i64>,
+    ) -> Credentials {
+        let now = self.0.clock.now().as_secs();
+        let life = match class {
+            Class::Read => READ_LIFE_S,
+            Class::Command => COMMAND_LIFE_S,
+        };
+        // An external token is good for a leeway past its `exp`; the internal one lives at least
+        // as long as the call may take.
+        let exp = expires_s.map_or(now + life, |end| (now + life).min(end.max(now + 5)));
+        let issuer = if self.0.name == GATEWAY {
+            "stoa:gateway".to_owned()
+        } else {
+            format!("stoa:svc:{}", self.0.name)
+        };
+        let claims = Claims {
+            iss: issuer,
+            aud: AUDIENCE.to_owned(),
+            lvl: actor.level.name().to_owned(),
+            sub: Claims::subject(actor, self.0.name),
+            mkt: self.0.marketplace.to_string(),
+            cid: actor.client,
+            sid: actor.session,
+            act: actor.operator.filter(|_| actor.level.is_user()),
+            role: actor.role.map(|role| role.name().to_owned()),
+            uep: actor.user_epoch,
+            sv: settings_version,
+            xjti: token_id.map(str::to_owned),
+            cls: if class == Class::Command {
+                "command"
+            } else {
+                "read"
+            }
+            .to_owned(),
+            rid: (class == Class::Command).then_some(request),
+            cause: actor.cause.clone(),
+            iat: now,
+            exp,
+        };
+        let token = self
+            .0
+            .key
+            .sign(TYP, &claims)
+            .expect("claims are a JSON object");
+        Credentials::from_token(&token, self.0.name)
+    }
+
+    /// Credentials of this process itself, on the level `System`, for a cause such as the id of an
+    /// event or timer.
+    pub fn system(&self, cause: &str, class: Class, request: RequestId) -> Credentials {
+        self.credentials(&Actor::system(cause), class, request, 0, None, None)
+    }
+
+    /// Credentials of the gateway on its own behalf: grants, snapshots, feeds.
+    pub fn own(&self, class: Class, request: RequestId) -> Credentials {
+        let actor = if self.0.name == GATEWAY {
+            Actor::anonymous(None)
+        } else {
+            Actor::system(self.0.name)
+        };
+        self.credentials(&actor, class, request, 0, None, None)
+    }
+}
+
+/// An internal token on its way: what a client attaches to a call. Cheap to clone.
+#[derive(Clone)]
+pub struct Credentials {
+    authorization: MetadataValue<Ascii>,
+    caller: &'static str,
+}
+
+impl Credentials {
+    pub(crate) fn from_token(token: &str, caller: &'static str) -> Self {
+        let authorization =
+            MetadataValue::try_from(format!("Bearer {token}")).expect("a compact token is ASCII");
+        Self {
+            authorization,
+            caller,
+        }
+    }
+
+    /// A message with these credentials attached.
+    pub fn request<M>(&self, message: M) -> tonic::Request<M> {
+        let mut request = tonic::Request::new(message);
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", self.authorization.clone());
+        metadata.insert("stoa-caller", MetadataValue::from_static(self.caller));
+        request
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", self.caller)
+    }
+}
+
+/// The public keys of the processes of one deployment, by key id. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Trust(Arc<RwLock<HashMap<String, (&'static str, VerifyingKey)>>>);
+
+impl Trust {
+    /// Nobody is trusted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts the key of a process that lives in this one.
+    pub fn add(&self, identity: &Identity) {
+        let key = identity.0.key.verifying();
+        self.0
+            .write()
+            .insert(key.kid().to_owned(), (identity.0.name, key));
+    }
+
+    /// Verifies a token: signature, kind, audience, marketplace, time, and that its issuer may
+    /// assert its level. Returns the claims, the caller they speak of and the issuing process.
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        marketplace: &MarketplaceId,
+        now_s: i64,
+    ) -> Result<(Claims, Actor, &'static str), BadToken> {
+        let header = keys::header(token)?;
+        if header.typ != TYP {
+            return Err(BadToken);
+        }
+        let (name, key) = self.0.read().get(&header.kid).cloned().ok_or(BadToken)?;
+        let claims: Claims = key.verify(token)?;
+        let actor = claims.actor().ok_or(BadToken)?;
+        let gateway = name == GATEWAY;
+        let issuer_fits = if gateway {
+            claims.iss == "stoa:gateway"
+        } else {
+            claims.iss.strip_prefix("stoa:svc:") == Some(name)
+        };
+        let level_fits = match actor.level {
+            Level::Service => false,
+            Level::System => !gateway && claims.sub.strip_prefix("svc:") == Some(name),
+            _ => gateway,
+        };
+        let good = issuer_fits
+            && level_fits
+            && claims.aud == AUDIENCE
+            && claims.mkt == marketplace.to_string()
+            && claims.iat <= now_s + 30
+            && claims.exp > now_s;
+        if good {
+            Ok((claims, actor, name))
+        } else {
+            Err(BadToken)
+        }
+    }
+}
+
+/// The refusal of a call between our own parts: never a 401 for the client.
+pub(crate) fn refused() -> Problem {
+    Problem::unavailable()
+}

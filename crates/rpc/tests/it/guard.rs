@@ -1,0 +1,241 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use stoa_policy::{Actor, Level, Role};
+use stoa_proto::Class;
+use stoa_rpc::{Credentials, Guard, GuardSettings, Identity, LocalSlot, Tasks, Trust};
+use stoa_types::id::{ClientId, MarketplaceId, OperatorId, RequestId, SessionId, UserId};
+use stoa_types::{Clock, ManualClock, SeededEntropy, Timestamp};
+use tonic::body::Body;
+use tower::{Service, ServiceExt as _};
+
+const BAN: &str = "/stoa.users.v1.Users/Ban";
+const SHOW: &str = "/stoa.users.v1.Users/Show";
+const CHECK_PASSWORD: &str = "/stoa.users.v1.Users/CheckPassword";
+const PANICS: &str = "/stoa.users.v1.Users/Query";
+
+/// A handler with a bug.
+async fn bug() -> &'static str {
+    panic!("a bug")
+}
+
+struct World {
+    clock: Arc<ManualClock>,
+    entropy: SeededEntropy,
+    gateway: Identity,
+    auth: Identity,
+    stranger: Identity,
+    slot: LocalSlot,
+    calls: Arc<AtomicUsize>,
+    tasks: Tasks,
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(
+            1_800_000_000_000,
+        )));
+        let entropy = SeededEntropy::new(3);
+        let marketplace = MarketplaceId::random(&entropy);
+        let dyn_clock: Arc<dyn Clock> = clock.clone();
+        let identity =
+            |name| Identity::ephemeral(name, marketplace, Arc::clone(&dyn_clock), &entropy);
+        let (gateway, auth, stranger) =
+            (identity("gateway"), identity("auth"), identity("gateway"));
+        let trust = Trust::new();
+        trust.add(&gateway);
+        trust.add(&auth);
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let ok = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { tonic::Status::ok("").into_http::<axum::body::Body>() }
+        };
+        let router = axum::Router::new()
+            .route(BAN, axum::routing::any(ok.clone()))
+            .route(SHOW, axum::routing::any(ok.clone()))
+            .route(CHECK_PASSWORD, axum::routing::any(ok))
+            .route(PANICS, axum::routing::any(bug));
+        let tasks = Tasks::new();
+        let guard = Guard::new(
+            tonic::service::Routes::from(router),
+            GuardSettings {
+                service: "users",
+                trust,
+                marketplace,
+                clock: dyn_clock,
+                tasks: tasks.clone(),
+            },
+        );
+        let slot = LocalSlot::new();
+        slot.fill(guard);
+        Self {
+            clock,
+            entropy,
+            gateway,
+            auth,
+            stranger,
+            slot,
+            calls,
+            tasks,
+        }
+    }
+
+    fn rid(&self) -> RequestId {
+        RequestId::random(&self.entropy)
+    }
+
+    fn operator(&self) -> Actor {
+        Actor::operator(OperatorId::random(&self.entropy), Role::Owner)
+    }
+
+    fn user(&self, level: Level) -> Actor {
+        let entropy = &self.entropy;
+        Actor::user(
+            level,
+            UserId::random(entropy),
+            ClientId::random(entropy),
+            SessionId::random(entropy),
+        )
+    }
+
+    /// Makes the call and tells whether the handler was reached.
+    async fn reaches(&self, path: &str, credentials: Option<&Credentials>) -> bool {
+        let before = self.calls.load(Ordering::SeqCst);
+        self.call(path, credentials).await;
+        self.calls.load(Ordering::SeqCst) > before
+    }
+
+    async fn call(&self, path: &str, credentials: Option<&Credentials>) -> tonic::Code {
+        let mut request = http::Request::builder()
+            .uri(path)
+            .body(Body::empty())
+            .unwrap();
+        if let Some(credentials) = credentials {
+            let attached = credentials.request(());
+            request
+                .headers_mut()
+                .extend(attached.metadata().clone().into_headers());
+        }
+        let mut peer = self.slot.peer();
+        let answer = peer.ready().await.unwrap().call(request).await.unwrap();
+        tonic::Status::from_header_map(answer.headers()).map_or(tonic::Code::Ok, |s| s.code())
+    }
+}
+
+// contract: security S64
+#[tokio::test]
+async fn a_verified_token_of_the_right_class_level_and_caller_passes() {
+    let w = World::new();
+    let command = w
+        .gateway
+        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+    assert!(w.reaches(BAN, Some(&command)).await);
+    let read = w
+        .gateway
+        .credentials(&w.user(Level::User), Class::Read, w.rid(), 1, None, None);
+    assert!(w.reaches(SHOW, Some(&read)).await);
+    assert!(w.reaches(SHOW, Some(&read)).await);
+    let system = w.auth.system("token.grant", Class::Read, w.rid());
+    assert!(w.reaches(CHECK_PASSWORD, Some(&system)).await);
+}
+
+// contract: security S64
+#[tokio::test]
+async fn everything_else_is_refused() {
+    let w = World::new();
+    let read = w
+        .gateway
+        .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
+    let user = w.gateway.credentials(
+        &w.user(Level::TrustedUser),
+        Class::Command,
+        w.rid(),
+        1,
+        None,
+        None,
+    );
+    let forged = w
+        .auth
+        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+    let stranger = w
+        .stranger
+        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+    let system = w
+        .gateway
+        .credentials(&Actor::system("x"), Class::Read, w.rid(), 1, None, None);
+    let wrong_caller = w.gateway.own(Class::Read, w.rid());
+    for (path, credentials, why) in [
+        (BAN, None, "no token"),
+        (BAN, Some(&read), "a read token on a command"),
+        (BAN, Some(&user), "a level that the action does not name"),
+        (
+            BAN,
+            Some(&forged),
+            "a level that only the gateway may assert",
+        ),
+        (BAN, Some(&stranger), "a key that nobody trusts"),
+        (
+            CHECK_PASSWORD,
+            Some(&system),
+            "a gateway that plays the system",
+        ),
+        (
+            CHECK_PASSWORD,
+            Some(&wrong_caller),
+            "a caller that is not on the list",
+        ),
+        (
+            "/stoa.users.v1.Users/Nothing",
+            Some(&read),
+            "an unknown method",
+        ),
+    ] {
+        assert!(!w.reaches(path, credentials).await, "{why}");
+        assert_eq!(
+            w.call(path, credentials).await,
+            tonic::Code::Unavailable,
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_command_token_is_good_for_one_command() {
+    let w = World::new();
+    let command = w
+        .gateway
+        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+    assert!(w.reaches(BAN, Some(&command)).await);
+    assert!(!w.reaches(BAN, Some(&command)).await);
+}
+
+#[tokio::test]
+async fn tokens_end_with_their_time_cached_or_not() {
+    let w = World::new();
+    let read = w
+        .gateway
+        .credentials(&w.user(Level::User), Class::Read, w.rid(), 1, None, None);
+    assert!(w.reaches(SHOW, Some(&read)).await);
+    w.clock.advance_ms(61_000);
+    assert!(!w.reaches(SHOW, Some(&read)).await);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_and_nothing_more() {
+    let w = World::new();
+    let read = w
+        .gateway
+        .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
+    assert_eq!(w.call(PANICS, Some(&read)).await, tonic::Code::Internal);
+    assert_eq!(w.call(SHOW, Some(&read)).await, tonic::Code::Ok);
+    w.tasks.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_built_yet_is_unavailable() {
+    let w = World {
+        slot: LocalSlot::new(),
+        ..World::new()
+    };
+    assert_eq!(w.call(SHOW, None).await, tonic::Code::Unavailable);
+}
