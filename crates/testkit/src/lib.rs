@@ -1,1 +1,3 @@
 //! What tests of every room share: engines, clocks, callers.
+
+pub mod engine;

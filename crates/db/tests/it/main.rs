@@ -1,0 +1,39 @@
+//! What the layer promises, on both engines.
+
+mod accounting;
+mod concurrency;
+mod migrations;
+mod sqlite_file;
+mod values;
+mod writes;
+
+use stoa_db::{Db, DbError, MigrationSet, Sql, sql};
+
+/// The tables `things` and `parts`.
+const MIGRATIONS: MigrationSet = stoa_db::migrations!("0001_things");
+
+/// Adds a thing with this id and note.
+fn insert(id: &str) -> Sql {
+    sql("INSERT INTO things (id, version, amount, note) VALUES ($1, 1, 0, $1)").bind(id)
+}
+
+async fn add(db: &Db, id: &str) {
+    db.write(|tx| async move { tx.execute_expecting(1, insert(id)).await })
+        .await
+        .unwrap();
+}
+
+async fn ids(db: &Db) -> Vec<String> {
+    let rows: Vec<(String,)> = db
+        .all_as("SELECT id FROM things ORDER BY id")
+        .await
+        .unwrap();
+    rows.into_iter().map(|(id,)| id).collect()
+}
+
+async fn amount(db: &Db, id: &'static str) -> Result<i64, DbError> {
+    let (amount,) = db
+        .one_as(sql("SELECT amount FROM things WHERE id = $1").bind(id))
+        .await?;
+    Ok(amount)
+}
