@@ -78,7 +78,7 @@ pub enum DbError {
     /// second writer would wait for the first for ever, on PostgreSQL the pool would run dry.
     #[error("the database was used from inside its own write")]
     Nested,
-    /// More values than one statement can carry on both engines.
+    /// More than 4096 values in one statement; send them in several.
     #[error("a statement with {0} values is too long")]
     TooManyValues(usize),
     /// `open` found a schema that lacks migrations.

@@ -140,6 +140,10 @@ macro_rules! native {
     ($($type:ty),*) => {$(
         impl FromColumn for $type {
             fn from_column(cell: Cell<'_>) -> Result<Self, DbError> {
+                // The SQLite driver reads NULL as 0 or "".
+                if cell.is_null() {
+                    return Err(cell.corrupt("NULL"));
+                }
                 match &cell.row.0 {
                     Inner::Sqlite(r) => r.try_get(cell.index),
                     Inner::Postgres(r) => r.try_get(cell.index),

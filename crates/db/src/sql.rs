@@ -4,8 +4,9 @@ use crate::value::{Bind, Value};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use std::borrow::Cow;
 
-/// Most values of one statement: SQLite's limit, the smaller of the two.
-pub(crate) const MAX_VALUES: usize = 32_766;
+/// Most values of one statement. SQLite allows 32 766, but looks a `$n` up by walking over all
+/// before it: that many take seconds, these some ten milliseconds. Send more in several statements.
+pub(crate) const MAX_VALUES: usize = 4096;
 
 /// A statement with `$1`, `$2`, ... and the values for them.
 #[derive(Clone, Debug)]
