@@ -332,7 +332,7 @@ async fn acquire<D: sqlx::Database>(
     pool: &sqlx::Pool<D>,
     sql: &Sql,
 ) -> Result<sqlx::pool::PoolConnection<D>, DbError> {
-    waited(pool.acquire())
+    waited(Box::pin(pool.acquire()))
         .await
         .map_err(|e| crate::error::classify(e, sql.text()))
 }

@@ -75,7 +75,7 @@ pub(crate) async fn begin(pool: &PgPool, namespace: &Arc<str>) -> Result<Open, D
             clippy::disallowed_methods,
             reason = "this is the write path that the rule points to"
         )]
-        let begun = pool.begin_with(BEGIN).await;
+        let begun = Box::pin(pool.begin_with(BEGIN)).await;
         match begun.map_err(|e| (matches!(e, sqlx::Error::PoolTimedOut), classify(e, BEGIN))) {
             Ok(transaction) => {
                 return Ok(Open {

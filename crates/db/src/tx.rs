@@ -280,8 +280,10 @@ impl Tx {
         let mut slot = self.slot().await?;
         match slot.as_mut() {
             None => return Err(DbError::Ended),
-            Some(Raw::Sqlite(c)) => sqlx::query(text).execute(c).await.map(drop),
-            Some(Raw::Postgres(t)) => sqlx::query(text).execute(&mut **t).await.map(drop),
+            Some(Raw::Sqlite(c)) => Box::pin(sqlx::query(text).execute(c)).await.map(drop),
+            Some(Raw::Postgres(t)) => Box::pin(sqlx::query(text).execute(&mut **t))
+                .await
+                .map(drop),
         }
         .map_err(|e| {
             self.inner.aborted.store(true, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! The account of a request.
 
-use crate::{MIGRATIONS, insert};
+use crate::{MIGRATIONS, insert, spawn};
 use stoa_db::{Db, accounting, sql};
 
 stoa_testkit::on_every_engine! { MIGRATIONS;
@@ -29,10 +29,10 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
         let request = async {
             let inside = db.clone();
             let carried = accounting::carry(async move { inside.all("SELECT id FROM things").await });
-            tokio::task::spawn(carried).await.unwrap()?;
+            spawn(carried).await.unwrap()?;
             let inside = db.clone();
             let alone = async move { inside.all("SELECT id FROM things").await };
-            tokio::task::spawn(alone).await.unwrap()
+            spawn(alone).await.unwrap()
         };
         let (rows, statements) = accounting::scope(request).await;
         rows.unwrap();

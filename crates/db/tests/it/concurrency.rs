@@ -1,6 +1,6 @@
 //! Many writers at once, and writers that stop half-way.
 
-use crate::{MIGRATIONS, add, amount, ids, insert};
+use crate::{MIGRATIONS, add, amount, ids, insert, spawn};
 use futures::future::join_all;
 use std::sync::atomic::{AtomicU32, Ordering};
 use stoa_db::{Db, DbError, Engine, Tx, sql};
@@ -110,7 +110,7 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
 
     async fn a_panic_in_a_write_rolls_back_and_frees_the_writer(db: Db) {
         let inside = db.clone();
-        let crashed = tokio::task::spawn(async move {
+        let crashed = spawn(async move {
             inside
                 .write(|tx| async move {
                     tx.execute(insert("lost")).await?;

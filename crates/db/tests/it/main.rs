@@ -1,4 +1,5 @@
 //! What the layer promises, on both engines.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounting;
 mod concurrency;
@@ -36,4 +37,26 @@ async fn amount(db: &Db, id: &'static str) -> Result<i64, DbError> {
         .one_as(sql("SELECT amount FROM things WHERE id = $1").bind(id))
         .await?;
     Ok(amount)
+}
+
+/// Runs `work` in a task of its own.
+#[expect(clippy::disallowed_methods, reason = "the test waits for it")]
+fn spawn<F>(work: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::task::spawn(work)
+}
+
+#[test]
+fn the_futures_of_statements_stay_small() {
+    // A command awaits a dozen of them, one within the other.
+    fn size<F, G: Fn(&'static Db, stoa_db::Tx) -> F>(_: G) -> usize {
+        size_of::<F>()
+    }
+    assert!(
+        size(|db, _| db.all("SELECT 1")) < 1024,
+        "{}",
+        size(|db, _| db.all("SELECT 1"))
+    );
 }
