@@ -6,6 +6,7 @@
 //! access table and hands the handler a [`Caller`]. Refusals travel back as [`Problems`] in the
 //! details of the gRPC status ([`status`]).
 
+pub mod access_token;
 mod caller;
 mod guard;
 mod identity;
