@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use stoa_types::{PathItem, Problem, Problems, SourceKind};
 
 use super::{FromValue, Given, Place};
+use crate::format::RequestKind;
+use crate::read::{read_json, read_transit};
 use crate::value::Value;
 
 /// A map of parameters, of which each is asked for by name.
@@ -13,10 +15,8 @@ use crate::value::Value;
 /// use stoa_types::{ExtendedData, Money};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let value = stoa_codec::read_json(
-///     br#"{"title":"Bike","price":{"amount":2500,"currency":"EUR"},"description":null}"#,
-/// )?;
-/// let mut body = Body::read(value)?;
+/// let bytes = br#"["^ ","~:title","Bike","~:price",["~#mn",[2500,"EUR"]],"~:description",null]"#;
+/// let mut body = Body::decode(stoa_codec::request_kind(Some("application/transit+json")), bytes)?;
 /// let title: Option<String> = body.required("title");
 /// let description: Given<String> = body.nullable("description");
 /// let price: Given<Money> = body.nullable("price");
@@ -51,6 +51,32 @@ impl Body {
             other => Err(Problem::bad_request("The request body must be a map")
                 .details(format!("It is {}", other.kind()))
                 .into()),
+        }
+    }
+
+    /// Reads the parameters of a request from its content type and its body; an empty body has
+    /// none, whatever its type.
+    ///
+    /// # Errors
+    /// 400 `unsupported-content-type` unless the type is Transit or JSON, or missing together
+    /// with the body; else what [`ReadError::problem`](crate::ReadError::problem) and
+    /// [`Body::read`] say.
+    pub fn decode(kind: RequestKind, body: &[u8]) -> Result<Self, Problems> {
+        match kind {
+            RequestKind::Transit | RequestKind::Json | RequestKind::Missing if body.is_empty() => {
+                Ok(Self::empty())
+            }
+            RequestKind::Transit => Self::read(read_transit(body)?),
+            RequestKind::Json => Self::read(read_json(body)?),
+            RequestKind::Form
+            | RequestKind::Multipart
+            | RequestKind::Missing
+            | RequestKind::Other => Err(Problem::new(
+                400,
+                "unsupported-content-type",
+                "The content type must be application/transit+json or application/json",
+            )
+            .into()),
         }
     }
 

@@ -10,7 +10,7 @@ mod transit;
 pub use json::read_json;
 pub use transit::read_transit;
 
-use stoa_types::{PathItem, Problem, SourceKind};
+use stoa_types::{PathItem, Problem, Problems, SourceKind};
 
 use crate::lexer::Lexer;
 use crate::value::Value;
@@ -139,7 +139,13 @@ impl ReadError {
     }
 }
 
-/// The text of a body without a byte order mark.
+impl From<ReadError> for Problems {
+    fn from(error: ReadError) -> Self {
+        error.problem().into()
+    }
+}
+
+/// The text of a body. A byte order mark is no white space of JSON, so it is refused later.
 fn text_of(body: &[u8]) -> Result<&str, ReadError> {
     std::str::from_utf8(body).map_err(|e| ReadError::new(Unreadable::NotUtf8, e.valid_up_to()))
 }

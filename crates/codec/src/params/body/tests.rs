@@ -231,3 +231,44 @@ fn an_answer_reports_at_most_fifty_problems() {
     let body = json(&format!("{{{}}}", many.join(",")));
     assert_eq!(body.finish().unwrap_err().as_slice().len(), 50);
 }
+
+// contract: wire W4, W8
+#[test]
+fn a_body_is_decoded_by_its_content_type() {
+    use RequestKind::*;
+    let verbose = br#"{"~:title":"Bike"}"#;
+    let title = |kind, body| {
+        Body::decode(kind, body)
+            .unwrap()
+            .required::<String>("title")
+    };
+    assert_eq!(title(Transit, verbose), Some("Bike".into()));
+    assert_eq!(
+        title(Transit, br#"["^ ","~:title","Bike"]"#),
+        Some("Bike".into())
+    );
+    assert_eq!(title(Json, br#"{"title":"~Bike"}"#), Some("~Bike".into()));
+    for kind in [Transit, Json, Missing] {
+        assert!(Body::decode(kind, b"").unwrap().finish().is_ok());
+    }
+    for (kind, body, code) in [
+        (Other, &b"{}"[..], "unsupported-content-type"),
+        (Other, b"", "unsupported-content-type"),
+        (Form, b"a=1", "unsupported-content-type"),
+        (Multipart, b"--x", "unsupported-content-type"),
+        (Missing, b"{}", "unsupported-content-type"),
+        (Json, b"{", "bad-request"),
+        (Transit, b"[]", "bad-request"),
+        (
+            Transit,
+            br#"["^ ","~:a","~zNaN"]"#,
+            "validation-invalid-value",
+        ),
+    ] {
+        let problems = Body::decode(kind, body).err().unwrap();
+        assert_eq!(
+            (problems.status(), &*problems.as_slice()[0].code),
+            (400, code)
+        );
+    }
+}
