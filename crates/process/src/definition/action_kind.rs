@@ -91,6 +91,23 @@ const fn optional(name: &'static str, kind: ParamKind) -> Param {
     }
 }
 
+const UNITS: &[Param] = &[
+    required("quantity1", ParamKind::Integer { min: 0 }),
+    required("quantity2", ParamKind::Integer { min: 0 }),
+];
+const OFFER: &[Param] = &[required("negotiatedTotal", ParamKind::Money)];
+const QUANTITY: &[Param] = &[required("quantity", ParamKind::Integer { min: 1 })];
+const PROTECTED_DATA: &[Param] = &[optional("protectedData", ParamKind::Object)];
+const METADATA: &[Param] = &[optional("metadata", ParamKind::Object)];
+const FILES: &[Param] = &[optional("protectedFileAttachments", ParamKind::Array)];
+const PAYMENT: &[Param] = &[
+    optional("paymentMethod", ParamKind::Text),
+    optional("setupPaymentMethodForSaving", ParamKind::Boolean),
+];
+const PUSH_PAYMENT: &[Param] = &[
+    required("paymentMethodTypes", ParamKind::Array),
+    optional("paymentMethod", ParamKind::Text),
+];
 const LINE_ITEMS: &[Param] = &[required("lineItems", ParamKind::LineItems)];
 const BOOKING: &[Param] = &[
     required("bookingStart", ParamKind::Timestamp),
@@ -144,7 +161,7 @@ macro_rules! actions {
             /// Its parameters.
             pub const fn params(self) -> &'static [Param] {
                 match self {
-                    $(Self::$variant => const { $params },)*
+                    $(Self::$variant => $params,)*
                 }
             }
 
@@ -165,17 +182,19 @@ actions! {
     /// `:action/set-line-items-and-total`
     SetLineItemsAndTotal = "action/set-line-items-and-total", Plain, None, LINE_ITEMS;
     /// `:action/set-negotiated-total-price`
-    SetNegotiatedTotalPrice = "action/set-negotiated-total-price", Plain, None, &[required("negotiatedTotal", ParamKind::Money)];
+    SetNegotiatedTotalPrice = "action/set-negotiated-total-price", Plain, None, OFFER;
     /// `:action/calculate-tx-nightly-total-price`
     CalculateTxNightlyTotalPrice = "action/calculate-tx-nightly-total-price", Plain, None, &[];
     /// `:action/calculate-tx-daily-total-price`
     CalculateTxDailyTotalPrice = "action/calculate-tx-daily-total-price", Plain, None, &[];
     /// `:action/calculate-tx-total-daily-booking-exclude-start`
-    CalculateTxTotalDailyBookingExcludeStart = "action/calculate-tx-total-daily-booking-exclude-start", Plain, None, &[];
+    CalculateTxTotalDailyBookingExcludeStart =
+        "action/calculate-tx-total-daily-booking-exclude-start", Plain, None, &[];
     /// `:action/calculate-tx-unit-total-price`
-    CalculateTxUnitTotalPrice = "action/calculate-tx-unit-total-price", Plain, None, &[required("quantity", ParamKind::Integer { min: 1 })];
+    CalculateTxUnitTotalPrice = "action/calculate-tx-unit-total-price", Plain, None, QUANTITY;
     /// `:action/calculate-tx-two-units-total-price`
-    CalculateTxTwoUnitsTotalPrice = "action/calculate-tx-two-units-total-price", Plain, Multipliers, &[required("quantity1", ParamKind::Integer { min: 0 }), required("quantity2", ParamKind::Integer { min: 0 })];
+    CalculateTxTwoUnitsTotalPrice =
+        "action/calculate-tx-two-units-total-price", Plain, Multipliers, UNITS;
     /// `:action/calculate-tx-total`
     CalculateTxTotal = "action/calculate-tx-total", Plain, Commission, &[];
     /// `:action/calculate-tx-nightly-total`
@@ -183,13 +202,17 @@ actions! {
     /// `:action/calculate-tx-daily-total`
     CalculateTxDailyTotal = "action/calculate-tx-daily-total", Plain, Commission, &[];
     /// `:action/calculate-tx-customer-commission`
-    CalculateTxCustomerCommission = "action/calculate-tx-customer-commission", Plain, Commission, &[];
+    CalculateTxCustomerCommission =
+        "action/calculate-tx-customer-commission", Plain, Commission, &[];
     /// `:action/calculate-tx-provider-commission`
-    CalculateTxProviderCommission = "action/calculate-tx-provider-commission", Plain, Commission, &[];
+    CalculateTxProviderCommission =
+        "action/calculate-tx-provider-commission", Plain, Commission, &[];
     /// `:action/calculate-tx-customer-fixed-commission`
-    CalculateTxCustomerFixedCommission = "action/calculate-tx-customer-fixed-commission", Plain, FixedCommission, &[];
+    CalculateTxCustomerFixedCommission =
+        "action/calculate-tx-customer-fixed-commission", Plain, FixedCommission, &[];
     /// `:action/calculate-tx-provider-fixed-commission`
-    CalculateTxProviderFixedCommission = "action/calculate-tx-provider-fixed-commission", Plain, FixedCommission, &[];
+    CalculateTxProviderFixedCommission =
+        "action/calculate-tx-provider-fixed-commission", Plain, FixedCommission, &[];
     /// `:action/calculate-full-refund`
     CalculateFullRefund = "action/calculate-full-refund", Plain, None, &[];
     /// `:action/create-pending-booking`
@@ -223,9 +246,9 @@ actions! {
     /// `:action/publish-reviews`
     PublishReviews = "action/publish-reviews", Plain, None, &[];
     /// `:action/update-protected-data`
-    UpdateProtectedData = "action/update-protected-data", Plain, None, &[optional("protectedData", ParamKind::Object)];
+    UpdateProtectedData = "action/update-protected-data", Plain, None, PROTECTED_DATA;
     /// `:action/privileged-update-metadata`
-    PrivilegedUpdateMetadata = "action/privileged-update-metadata", Plain, None, &[optional("metadata", ParamKind::Object)];
+    PrivilegedUpdateMetadata = "action/privileged-update-metadata", Plain, None, METADATA;
     /// `:action/reveal-customer-protected-data`
     RevealCustomerProtectedData = "action/reveal-customer-protected-data", Plain, KeyMapping, &[];
     /// `:action/reveal-provider-protected-data`
@@ -233,11 +256,13 @@ actions! {
     /// `:action/reveal-listing-protected-files`
     RevealListingProtectedFiles = "action/reveal-listing-protected-files", Plain, None, &[];
     /// `:action/update-protected-files`
-    UpdateProtectedFiles = "action/update-protected-files", Plain, None, &[optional("protectedFileAttachments", ParamKind::Array)];
+    UpdateProtectedFiles = "action/update-protected-files", Plain, None, FILES;
     /// `:action/stripe-create-payment-intent`
-    StripeCreatePaymentIntent = "action/stripe-create-payment-intent", Payment, PaymentIntent, &[optional("paymentMethod", ParamKind::Text), optional("setupPaymentMethodForSaving", ParamKind::Boolean)];
+    StripeCreatePaymentIntent =
+        "action/stripe-create-payment-intent", Payment, PaymentIntent, PAYMENT;
     /// `:action/stripe-create-payment-intent-push`
-    StripeCreatePaymentIntentPush = "action/stripe-create-payment-intent-push", Payment, None, &[required("paymentMethodTypes", ParamKind::Array), optional("paymentMethod", ParamKind::Text)];
+    StripeCreatePaymentIntentPush =
+        "action/stripe-create-payment-intent-push", Payment, None, PUSH_PAYMENT;
     /// `:action/stripe-confirm-payment-intent`
     StripeConfirmPaymentIntent = "action/stripe-confirm-payment-intent", Payment, None, &[];
     /// `:action/stripe-capture-payment-intent`

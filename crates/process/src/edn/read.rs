@@ -155,7 +155,6 @@ impl Reader<'_> {
     }
 
     fn map(&mut self, depth: usize) -> Result<Value, SyntaxError> {
-        let opened = self.at;
         let mut items = self.collection('}', depth)?.into_iter();
         let mut entries = Vec::with_capacity(items.len() / 2);
         while let Some(key) = items.next() {
@@ -167,7 +166,6 @@ impl Reader<'_> {
             };
             entries.push((key, value));
         }
-        debug_assert!(items.next().is_none(), "{opened}: all items are taken");
         refuse_repeated(entries.iter().map(|(key, _)| key), "key")?;
         Ok(Value::Map(entries))
     }

@@ -21,7 +21,7 @@ pub enum StepError {
     #[error("a trusted caller is needed")]
     NotTrusted,
     /// The parameters are missing, malformed or do not go together.
-    #[error("the parameters are refused: {0}")]
+    #[error("the parameters are refused")]
     Params(#[source] Problems),
     /// There is no such listing that is open for transactions.
     #[error("the listing does not exist or is not published")]

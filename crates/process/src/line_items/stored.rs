@@ -121,6 +121,16 @@ mod tests {
             )
         );
         assert_eq!(from_json(&stored), Ok(items));
+        let free = items[0].clone();
+        let free = LineItem {
+            measure: Measure::Quantity(0.into()),
+            ..free
+        }
+        .reversed();
+        assert!(
+            free.to_json().contains(r#""quantity":0,"#),
+            "no negative zero"
+        );
         for bad in ["", "{}", "[1]", "[{}]"] {
             assert_eq!(from_json(bad), Err(Damaged("line items")), "{bad}");
         }

@@ -233,7 +233,7 @@ fn malformed_times_are_refused() {
         format!("{{:fn/ignore-if-past [{tx} {tx}]}}"),
         format!("{{:fn/min [{tx}] :fn/plus [{tx}]}}"),
         "{:fn/period [\"P1D\"]}".into(),
-        format!("{{:fn/plus [{{:fn/period [\"P1D\"]}} {{:fn/period [\"P1D\"]}}]}}"),
+        "{:fn/plus [{:fn/period [\"P1D\"]} {:fn/period [\"P1D\"]}]}".into(),
         format!("{{:fn/plus [{tx} {tx}]}}"),
         format!("{{:fn/plus [{tx}]}}"),
         "{:fn/plus []}".into(),

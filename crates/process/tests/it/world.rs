@@ -33,7 +33,7 @@ impl World {
             author: UserId::random(entropy),
             facts: Facts::default(),
             published: true,
-            now: Timestamp::parse("2026-05-01T10:00:00Z").unwrap(),
+            now: Timestamp::parse("2026-05-01T10:00:00Z").expect("an instant"),
             run: None,
             last: None,
         }
@@ -66,7 +66,10 @@ impl World {
             at: self.now,
         };
         let initiation = Initiation::check(&self.process, &command)?;
-        assert_eq!(initiation.listing(), ListingId::parse(LISTING).unwrap());
+        assert_eq!(
+            initiation.listing(),
+            ListingId::parse(LISTING).expect("an id")
+        );
         let listing = ListingFacts {
             author: self.author,
             published: self.published,
