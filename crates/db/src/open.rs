@@ -162,7 +162,8 @@ impl Db {
     /// the commit is durable.
     ///
     /// `work` may run several times (PostgreSQL asks for another try after a collision), so it
-    /// clones what it consumes. It does SQL through its [`Tx`] and nothing else that waits: no
+    /// clones what it consumes. Await the returned future to its end or drop it: half-way it holds
+    /// the writer. `work` does SQL through its [`Tx`] and nothing else that waits: no
     /// network, no RPC, no password hash. After 10 seconds it is given up.
     ///
     /// ```no_run
@@ -274,16 +275,17 @@ impl Db {
         self.shared.commits.subscribe()
     }
 
-    /// Makes deleted data unreadable below the rows: SQLite moves its log into the file (where
-    /// `secure_delete` has overwritten the rows) and cuts it to nothing; PostgreSQL does that by
-    /// its own vacuum. Run it after an erasure.
+    /// Removes what deleted rows left behind. SQLite moves its log into the file, where
+    /// `secure_delete` has overwritten the rows, and cuts it to nothing; PostgreSQL vacuums the
+    /// tables of the schema. Run it after an erasure, outside of any write.
     ///
     /// # Errors
-    /// [`DbError::Busy`] while a reader holds an old snapshot; try again later.
-    pub async fn purge_log(&self) -> Result<(), DbError> {
+    /// [`DbError::Busy`] while somebody holds an old snapshot or a lock; try again later.
+    pub async fn purge_deleted(&self) -> Result<(), DbError> {
+        self.refuse_nested()?;
         match &self.shared.backend {
             Backend::Sqlite { writer, .. } => waited(writer.purge_log()).await,
-            Backend::Postgres { .. } => Ok(()),
+            Backend::Postgres { pool, .. } => waited(postgres::vacuum(pool)).await,
         }
     }
 

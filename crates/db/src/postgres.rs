@@ -4,7 +4,7 @@ use crate::DbError;
 use crate::error::{classify, wants_another_try};
 use crate::tx::{Inner, Raw, Tx};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgPool};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +112,23 @@ pub(crate) async fn settle(open: &Open, keep: bool) -> Result<Committed, DbError
         Err(e) if wants_another_try(&e) => Ok(Committed::Collided),
         Err(e) => Err(classify(e, "COMMIT")),
     }
+}
+
+/// Vacuums every table of the schema.
+pub(crate) async fn vacuum(pool: &PgPool) -> Result<(), DbError> {
+    const TABLES: &str = "SELECT quote_ident(tablename::text) FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1";
+    let tables: Vec<(String,)> = sqlx::query_as(TABLES)
+        .fetch_all(pool)
+        .await
+        .map_err(|e| classify(e, TABLES))?;
+    for (table,) in tables {
+        // Safe: a name out of the catalogue, quoted by the engine. VACUUM takes no placeholder.
+        sqlx::raw_sql(AssertSqlSafe(format!("VACUUM {table}")))
+            .execute(pool)
+            .await
+            .map_err(|e| classify(e, "VACUUM"))?;
+    }
+    Ok(())
 }
 
 /// Lets the others finish before the next attempt: 5, 10, 20, ... milliseconds.

@@ -63,7 +63,7 @@ async fn deleted_text_is_in_no_file_after_the_log_was_purged() {
     db.write(|tx| async move { tx.execute("DELETE FROM things").await })
         .await
         .unwrap();
-    db.purge_log().await.unwrap();
+    db.purge_deleted().await.unwrap();
     assert!(!found(&secret));
     add(&db, "b").await;
     assert_eq!(ids(&db).await, ["b"]);

@@ -172,6 +172,15 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
         assert_eq!(db.prepare(text).await, Ok(()));
     }
 
+    async fn deleted_rows_can_be_purged_but_not_from_inside_a_write(db: Db) {
+        add(&db, "a").await;
+        write(&db, "DELETE FROM things").await.unwrap();
+        assert_eq!(db.purge_deleted().await, Ok(()));
+        let outer = &db;
+        let inside = db.write(|_| async move { outer.purge_deleted().await });
+        assert_eq!(inside.await, Err(DbError::Nested));
+    }
+
     async fn a_closed_database_answers_with_an_error(db: Db) {
         db.close().await;
         let read = db.all("SELECT id FROM things").await;

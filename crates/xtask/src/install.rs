@@ -1,0 +1,161 @@
+//! Programs that the tests need: found, installed where that is allowed, or named.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A system package manager: its program, what refreshes it, what installs, and the names of the
+/// packages there.
+struct Manager {
+    program: &'static str,
+    refresh: &'static [&'static str],
+    install: &'static [&'static str],
+    postgres: &'static [&'static str],
+    node: &'static [&'static str],
+}
+
+const MANAGERS: &[Manager] = &[
+    Manager {
+        program: "apt-get",
+        refresh: &["update"],
+        install: &["install", "-y"],
+        postgres: &["postgresql"],
+        node: &["nodejs", "npm"],
+    },
+    Manager {
+        program: "dnf",
+        refresh: &["makecache"],
+        install: &["install", "-y"],
+        postgres: &["postgresql-server"],
+        node: &["nodejs", "npm"],
+    },
+    Manager {
+        program: "apk",
+        refresh: &["update"],
+        install: &["add"],
+        postgres: &["postgresql"],
+        node: &["nodejs", "npm"],
+    },
+];
+
+/// The folder with `initdb` and `pg_ctl`.
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(folder) = find_postgres() {
+        return Ok(folder);
+    }
+    install("PostgreSQL (initdb, pg_ctl)", |m| m.postgres)?;
+    find_postgres().context("PostgreSQL was installed, but there is still no initdb")
+}
+
+/// Makes sure that there are `node` and `npm`.
+pub(crate) fn node() -> Result<()> {
+    if find("node").is_some() && find("npm").is_some() {
+        return Ok(());
+    }
+    install("Node.js (node, npm)", |m| m.node)?;
+    match (find("node"), find("npm")) {
+        (Some(_), Some(_)) => Ok(()),
+        _ => bail!("Node.js was installed, but there is still no node or npm"),
+    }
+}
+
+/// Makes sure that there is `cargo nextest`.
+pub(crate) fn nextest() -> Result<()> {
+    let there = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if there.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    println!("== installing cargo-nextest: cargo install --locked cargo-nextest");
+    let status = Command::new("cargo")
+        .args(["install", "--locked", "cargo-nextest"])
+        .status()?;
+    if !status.success() {
+        bail!("install it by hand: cargo install --locked cargo-nextest");
+    }
+    Ok(())
+}
+
+/// Whether this process may install packages and must not run a database server itself.
+pub(crate) fn is_root() -> bool {
+    output("id", &["-u"]).is_some_and(|uid| uid == "0")
+}
+
+/// The trimmed standard output of a command that succeeded.
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let out = Command::new(program)
+        .args(arguments)
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    out.status
+        .success()
+        .then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
+
+/// Where a program lies.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        // Root's commands are not always on the path of a shell.
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+fn find_postgres() -> Option<PathBuf> {
+    let newest = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .filter(|(_, folder)| is_complete(folder))
+        .max()
+        .map(|(_, folder)| folder);
+    newest.or_else(|| {
+        // The link in a folder of links leads to the folder that has both.
+        let folder = find("initdb")?.canonicalize().ok()?.parent()?.to_owned();
+        is_complete(&folder).then_some(folder)
+    })
+}
+
+fn is_complete(folder: &Path) -> bool {
+    ["initdb", "pg_ctl", "postgres"]
+        .iter()
+        .all(|program| folder.join(program).is_file())
+}
+
+fn install(what: &str, packages: impl Fn(&Manager) -> &'static [&'static str]) -> Result<()> {
+    let Some(manager) = MANAGERS.iter().find(|m| find(m.program).is_some()) else {
+        bail!("{what} is missing; install it and run again");
+    };
+    let packages = packages(manager);
+    let by_hand = format!(
+        "{} {} {}",
+        manager.program,
+        manager.install.join(" "),
+        packages.join(" ")
+    );
+    if !is_root() {
+        bail!("{what} is missing; install it and run again: sudo {by_hand}");
+    }
+    println!("== installing {what}: {by_hand}");
+    for arguments in [
+        manager.refresh.to_vec(),
+        [manager.install, packages].concat(),
+    ] {
+        let status = Command::new(manager.program)
+            .args(&arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()?;
+        if !status.success() {
+            bail!("{what} could not be installed; run by hand: {by_hand}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! A PostgreSQL server for the tests: made, started, stopped and removed within one run.
+//!
+//! It listens on a Unix socket in its own folder only. A shell stands guard over it: it waits for
+//! the end of a pipe that this process holds, so the server is stopped and its folder removed
+//! however this process ends, also by ctrl-c or SIGKILL.
+
+use crate::install;
+use anyhow::{Context, Result, bail};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Written for tests: nothing needs to survive a crash of the machine.
+const OPTIONS: &str = "-c listen_addresses='' -c fsync=off -c full_page_writes=off \
+                       -c max_connections=300 -c shared_buffers=64MB";
+
+/// A server that runs until this value is dropped.
+pub(crate) struct Postgres {
+    /// Superuser URL of the server.
+    pub(crate) url: String,
+    guard: Child,
+}
+
+impl Postgres {
+    /// Makes and starts a server.
+    pub(crate) fn start() -> Result<Self> {
+        let programs = install::postgres()?;
+        let user = User::choose()?;
+        let folder = tempfile::Builder::new().prefix("stoa-pg-").tempdir()?;
+        user.give(folder.path())?;
+        let data = folder.path().join("data");
+        let (data_text, folder_text) = (text(&data)?, text(folder.path())?);
+        println!("== PostgreSQL in {folder_text} ({})", text(&programs)?);
+        user.run(
+            &programs.join("initdb"),
+            &[
+                "-D",
+                data_text,
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--no-locale",
+                "-N",
+            ],
+        )?;
+        // From here on the folder is the guard's to remove.
+        let guard = user.guard(&programs.join("pg_ctl"), data_text, folder_text)?;
+        let folder = folder.keep();
+        let postgres = Self {
+            url: format!(
+                "postgres://postgres@localhost/postgres?host={}",
+                text(&folder)?
+            ),
+            guard,
+        };
+        let options = format!("{OPTIONS} -k {}", text(&folder)?);
+        let log = folder.join("log");
+        user.run(
+            &programs.join("pg_ctl"),
+            &[
+                "-D",
+                data_text,
+                "-l",
+                text(&log)?,
+                "-w",
+                "-t",
+                "60",
+                "-o",
+                &options,
+                "start",
+            ],
+        )
+        .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+        Ok(postgres)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // The end of the pipe tells the guard.
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// Who the server runs as; PostgreSQL refuses to run as root.
+enum User {
+    Myself,
+    Other { name: String, uid: u32 },
+}
+
+impl User {
+    fn choose() -> Result<Self> {
+        if !install::is_root() {
+            return Ok(Self::Myself);
+        }
+        for name in ["postgres", "nobody"] {
+            if let Some(uid) = install::output("id", &["-u", name]) {
+                return Ok(Self::Other {
+                    name: name.to_owned(),
+                    uid: uid.parse()?,
+                });
+            }
+        }
+        bail!("PostgreSQL does not run as root, and there is no user postgres or nobody");
+    }
+
+    fn give(&self, folder: &Path) -> Result<()> {
+        if let Self::Other { uid, .. } = self {
+            std::os::unix::fs::chown(folder, Some(*uid), None)?;
+        }
+        Ok(())
+    }
+
+    /// A command that runs as this user.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = match self {
+            Self::Myself => Command::new(program),
+            Self::Other { name, .. } if install::find("runuser").is_some() => {
+                let mut command = Command::new("runuser");
+                command.args(["-u", name, "--"]).arg(program);
+                command
+            }
+            Self::Other { name, .. } => {
+                let mut command = Command::new("su");
+                command
+                    .args([name, "-s", "/bin/sh", "-c", "exec \"$0\" \"$@\"", "--"])
+                    .arg(program);
+                command
+            }
+        };
+        // The caller's folder may be closed to that user.
+        command.current_dir("/");
+        command
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str]) -> Result<()> {
+        // The server inherits what pg_ctl has open, so nothing of it may be a pipe that is read
+        // to its end.
+        let log = tempfile::NamedTempFile::new()?;
+        let status = self
+            .command(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.reopen()?)
+            .stderr(log.reopen()?)
+            .status()
+            .with_context(|| format!("starting {}", program.display()))?;
+        if !status.success() {
+            let said = std::fs::read_to_string(log.path()).unwrap_or_default();
+            bail!("{} failed:\n{said}", program.display());
+        }
+        Ok(())
+    }
+
+    fn guard(&self, pg_ctl: &Path, data: &str, folder: &str) -> Result<Child> {
+        let stop = self.command(pg_ctl);
+        let mut guard = Command::new("sh");
+        guard
+            .args([
+                "-c",
+                "trap '' INT TERM HUP; folder=$1; shift; cat; \"$@\"; rm -rf -- \"$folder\"",
+                "guard",
+                folder,
+            ])
+            .arg(stop.get_program())
+            .args(stop.get_args())
+            .args(["-D", data, "-m", "immediate", "-w", "stop"])
+            .current_dir("/")
+            // Out of reach of the terminal's ctrl-c, which goes to a whole process group.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(guard.spawn()?)
+    }
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is no text", PathBuf::from(path).display()))
+}
