@@ -83,18 +83,27 @@ impl Measure {
     #[must_use]
     pub fn negated(&self) -> Self {
         match *self {
-            Self::Quantity(quantity) => Self::Quantity(-quantity),
-            Self::Percentage(percentage) => Self::Percentage(-percentage),
+            Self::Quantity(quantity) => Self::Quantity(opposite(quantity)),
+            Self::Percentage(percentage) => Self::Percentage(opposite(percentage)),
             Self::UnitsAndSeats {
                 units,
                 seats,
                 quantity,
             } => Self::UnitsAndSeats {
-                units: -units,
+                units: opposite(units),
                 seats,
-                quantity: -quantity,
+                quantity: opposite(quantity),
             },
         }
+    }
+}
+
+/// The decimal type knows a negative zero, which clients must not see.
+fn opposite(value: Decimal) -> Decimal {
+    if value.is_zero() {
+        Decimal::ZERO
+    } else {
+        -value
     }
 }
 

@@ -120,7 +120,7 @@ mod tests {
                 r#""lineTotal":{"amount":-300,"currency":"EUR"},"includeFor":["customer","provider"],"reversal":true}]"#,
             )
         );
-        assert_eq!(from_json(&stored), Ok(items));
+        assert_eq!(from_json(&stored).as_ref(), Ok(&items));
         let free = items[0].clone();
         let free = LineItem {
             measure: Measure::Quantity(0.into()),
