@@ -1,0 +1,362 @@
+//! A service's work on another owner's feed: each effect happens once, in the order of the feed.
+//!
+//! The cursor commits with the effect. One replica runs a consumer (a lease); should two believe
+//! that they do, the cursor's compare-and-set lets only one of them commit.
+
+use crate::subscription::{Pauses, Subscription};
+use crate::{Error, Lease, Wiring, kinds, lease, store};
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_db::{Tx, sql};
+use stoa_proto::events::Envelope;
+use stoa_proto::feed::feed_item::Item;
+use stoa_rpc::Peer;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+/// Envelopes applied in one transaction, at most.
+const BATCH: usize = 64;
+/// A consumer that has not heard from the owner for this long is not caught up.
+const DEAF: Duration = Duration::from_secs(5);
+
+/// What a service does with the envelopes of one owner.
+#[tonic::async_trait]
+pub trait Consume: Send + Sync + 'static {
+    /// Whose feed it is: `users`, `auth`, ...
+    fn owner(&self) -> &'static str;
+
+    /// Name of the cursor; two consumers of one feed in one service need two.
+    fn cursor(&self) -> &'static str {
+        self.owner()
+    }
+
+    /// The highest schema version of a type that this program knows, or nothing for a type that
+    /// it does not take. A newer version of a taken type stops the consumer.
+    fn takes(&self, kind: &str) -> Option<u32>;
+
+    /// The effect, in the transaction that moves the cursor. It may run several times before it
+    /// commits, and does SQL only; long work is written down as a row and done by a job.
+    ///
+    /// # Errors
+    /// Any error rolls back and the envelope comes again.
+    async fn apply(&self, tx: &Tx, envelope: &Envelope) -> Result<(), Error>;
+
+    /// Called after the commit, in this process only: wakes jobs, drops cache entries. Other
+    /// replicas are not told; what must be right is read from the database.
+    fn committed(&self, _envelope: &Envelope) {}
+}
+
+/// Runs a [`Consume`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Consumer(Arc<Inner>);
+
+struct Inner {
+    wiring: Wiring,
+    peer: Peer,
+    consume: Arc<dyn Consume>,
+    lease: Lease,
+    /// Held while this process consumes.
+    turn: Mutex<()>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    position: u64,
+    head: u64,
+    heard: Option<Instant>,
+    standby: bool,
+    stopped: bool,
+}
+
+impl Consumer {
+    /// A consumer of the feed behind `peer`; nothing happens before [`Consumer::run`] or
+    /// [`Consumer::catch_up`].
+    pub fn new(wiring: &Wiring, peer: Peer, consume: impl Consume) -> Self {
+        let consume: Arc<dyn Consume> = Arc::new(consume);
+        let lease = Lease::new(wiring, &format!("consumer {}", consume.cursor()));
+        Self(Arc::new(Inner {
+            wiring: wiring.clone(),
+            peer,
+            consume,
+            lease,
+            turn: Mutex::new(()),
+            state: watch::Sender::new(State::default()),
+        }))
+    }
+
+    /// Consumes until the process stops, or until an envelope comes that this program is too old
+    /// for; then it logs an error and is never again caught up.
+    pub async fn run(self) {
+        let tasks = self.0.wiring.tasks.clone();
+        let mut pauses = Pauses::new();
+        loop {
+            let turn = self.0.turn.lock().await;
+            let before = self.0.state.borrow().position;
+            let ended = tokio::select! {
+                biased;
+                () = tasks.stopping() => break,
+                ended = self.session(false) => ended,
+            };
+            drop(turn);
+            let (owner, cursor) = (self.0.consume.owner(), self.0.consume.cursor());
+            match ended {
+                Ok(()) | Err(Error::Leased) => {}
+                Err(error) if error.is_final() => {
+                    tracing::error!(owner, cursor, %error, "A consumer stopped: nothing it should take may be skipped");
+                    self.0.state.send_modify(|state| state.stopped = true);
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(owner, cursor, error = ?error, "A consumer starts again");
+                }
+            }
+            if self.0.state.borrow().position > before {
+                pauses = Pauses::new();
+            }
+            tokio::select! {
+                () = tasks.stopping() => break,
+                () = tokio::time::sleep(pauses.next()) => {}
+            }
+        }
+        if let Err(error) = self.0.lease.release().await {
+            tracing::warn!(error = ?error, "A consumer's lease will run out by itself");
+        }
+    }
+
+    /// Consumes everything that the owner had committed when this was called; returns the
+    /// position. Works beside [`Consumer::run`], too.
+    ///
+    /// # Errors
+    /// [`Error::Leased`] when another replica runs the consumer; those of the feed and of the
+    /// effects, without another try.
+    pub async fn catch_up(&self) -> Result<u64, Error> {
+        if let Ok(_turn) = self.0.turn.try_lock() {
+            let done = self.session(true).await;
+            self.0.lease.release().await?;
+            done?;
+            return Ok(self.0.state.borrow().position);
+        }
+        let mut stream = self.subscribe(crate::FROM_HEAD).await?;
+        let head = loop {
+            if let Item::Heartbeat(beat) = stream.next().await? {
+                break beat.head;
+            }
+        };
+        let mut state = self.0.state.subscribe();
+        let reached = state
+            .wait_for(|state| state.position >= head || state.stopped)
+            .await
+            .map_err(|_| Error::Silent)?;
+        if reached.position >= head {
+            Ok(reached.position)
+        } else {
+            Err(Error::Silent)
+        }
+    }
+
+    /// Whether everything that the owner last told of is applied, and it told so within five
+    /// seconds. On a replica that does not hold the lease it is true: another one answers.
+    pub fn is_caught_up(&self) -> bool {
+        let state = *self.0.state.borrow();
+        let heard = state.heard.is_some_and(|at| at.elapsed() < DEAF);
+        !state.stopped && (state.standby || (heard && state.position >= state.head))
+    }
+
+    /// Envelopes that are stamped and not applied yet, as far as known here.
+    pub fn lag(&self) -> u64 {
+        let state = *self.0.state.borrow();
+        state.head.saturating_sub(state.position)
+    }
+
+    /// Whether an envelope came that this program is too old for.
+    pub fn is_stopped(&self) -> bool {
+        self.0.state.borrow().stopped
+    }
+
+    async fn subscribe(&self, after: u64) -> Result<Subscription, Error> {
+        let wiring = &self.0.wiring;
+        Subscription::open(&self.0.peer, &wiring.identity, &*wiring.entropy, after).await
+    }
+
+    /// One subscription from the stored cursor; with `to_head` it ends at the head that the first
+    /// heartbeat names.
+    async fn session(&self, to_head: bool) -> Result<(), Error> {
+        let inner = &self.0;
+        let leased = inner.lease.acquire().await?;
+        inner.state.send_modify(|state| state.standby = !leased);
+        if !leased {
+            return Err(Error::Leased);
+        }
+        let mut cursor = self.load_cursor().await?;
+        inner.state.send_modify(|state| state.position = cursor);
+        let mut stream = self.subscribe(cursor).await?;
+        let mut renewal = tokio::time::interval(lease::TTL / 3);
+        renewal.reset();
+        let mut goal = None;
+        let mut waiting: Vec<Envelope> = Vec::new();
+        loop {
+            if to_head && goal.is_some_and(|goal| cursor >= goal) {
+                return Ok(());
+            }
+            let mut item = tokio::select! {
+                item = stream.next() => Some(item?),
+                _ = renewal.tick() => {
+                    if !inner.lease.acquire().await? {
+                        return Err(Error::Leased);
+                    }
+                    None
+                }
+            };
+            // What is already here goes into one transaction.
+            while let Some(now) = item.take() {
+                match now {
+                    Item::Heartbeat(beat) => {
+                        goal.get_or_insert(beat.head);
+                        inner.state.send_modify(|state| {
+                            state.head = state.head.max(beat.head);
+                            state.heard = Some(Instant::now());
+                        });
+                    }
+                    Item::Envelope(envelope) => waiting.push(envelope),
+                }
+                if waiting.len() < BATCH {
+                    item = stream.at_hand().transpose()?;
+                }
+            }
+            if !waiting.is_empty() {
+                cursor = self.apply(cursor, std::mem::take(&mut waiting)).await?;
+            }
+        }
+    }
+
+    async fn load_cursor(&self) -> Result<u64, Error> {
+        let name = self.0.consume.cursor();
+        let db = &self.0.wiring.db;
+        let found: Option<(i64,)> = db.opt_as(sql(store::CURSOR).bind(name)).await?;
+        if let Some((position,)) = found {
+            return Ok(u64::try_from(position).unwrap_or(0));
+        }
+        db.write(|tx| async move {
+            tx.execute(sql(store::NEW_CURSOR).bind(name))
+                .await
+                .map(drop)
+        })
+        .await?;
+        Ok(0)
+    }
+
+    /// Applies a batch; when it fails, one envelope after the other, so that one bad envelope
+    /// does not hold back those before it.
+    async fn apply(&self, cursor: u64, batch: Vec<Envelope>) -> Result<u64, Error> {
+        let mut taken = Vec::new();
+        let mut last = cursor;
+        let mut obstacle = None;
+        for envelope in batch {
+            if envelope.position <= last {
+                continue;
+            }
+            if envelope.position != last + 1 {
+                let next = envelope.position;
+                obstacle = Some(Error::Hole { cursor: last, next });
+                break;
+            }
+            match judge(&*self.0.consume, &envelope) {
+                Ok(counts) => {
+                    last = envelope.position;
+                    if counts {
+                        taken.push(envelope);
+                    }
+                }
+                Err(error) => {
+                    obstacle = Some(error);
+                    break;
+                }
+            }
+        }
+        let mut at = cursor;
+        if last > cursor {
+            let taken: Arc<[Envelope]> = taken.into();
+            if let Err(error) = self.commit(at, last, &taken, 0..taken.len()).await {
+                if taken.len() < 2 {
+                    return Err(error);
+                }
+                for (i, envelope) in taken.iter().enumerate() {
+                    self.commit(at, envelope.position, &taken, i..i + 1).await?;
+                    at = envelope.position;
+                }
+                if last > at {
+                    self.commit(at, last, &taken, 0..0).await?;
+                }
+            }
+        }
+        obstacle.map_or(Ok(last), Err)
+    }
+
+    /// Moves the cursor and applies part of the envelopes, in one transaction.
+    async fn commit(
+        &self,
+        from: u64,
+        to: u64,
+        envelopes: &Arc<[Envelope]>,
+        part: std::ops::Range<usize>,
+    ) -> Result<(), Error> {
+        let position = |p: u64| i64::try_from(p).unwrap_or(i64::MAX);
+        let name = self.0.consume.cursor();
+        self.0
+            .wiring
+            .db
+            .write(|tx| {
+                let consume = Arc::clone(&self.0.consume);
+                let envelopes = Arc::clone(envelopes);
+                let part = part.clone();
+                async move {
+                    // First, because it locks the row: a second replica waits here and then finds
+                    // the cursor moved.
+                    let moved = sql(store::MOVE_CURSOR)
+                        .bind(position(to))
+                        .bind(name)
+                        .bind(position(from));
+                    tx.execute_expecting(1, moved).await?;
+                    for envelope in &envelopes[part] {
+                        consume.apply(&tx, envelope).await?;
+                    }
+                    Ok::<_, Error>(())
+                }
+            })
+            .await?;
+        for envelope in &envelopes[part] {
+            self.0.consume.committed(envelope);
+        }
+        self.0.state.send_modify(|state| {
+            state.position = to;
+            state.head = state.head.max(to);
+        });
+        Ok(())
+    }
+}
+
+/// Whether the consumer takes this envelope.
+fn judge(consume: &dyn Consume, envelope: &Envelope) -> Result<bool, Error> {
+    let kind = envelope.r#type.as_str();
+    let Some(known) = consume.takes(kind) else {
+        return Ok(false);
+    };
+    if kinds::owner_of(kind) != Some(consume.owner()) {
+        tracing::error!(
+            owner = consume.owner(),
+            kind,
+            envelope = envelope.id,
+            "An envelope stands in the feed of a service that does not own its aggregate"
+        );
+        return Ok(false);
+    }
+    if (1..=known).contains(&envelope.schema_version) {
+        Ok(true)
+    } else {
+        Err(Error::UnknownSchema {
+            kind: kind.to_owned(),
+            version: envelope.schema_version,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! The outbox: envelopes written in the transaction of the change they tell of.
+
+use crate::erase;
+use prost::Message as _;
+use stoa_db::{Bind as _, DbError, SqlBuilder, Tx};
+use stoa_policy::{Actor, Level};
+use stoa_proto::events::{Envelope, EventActor, PublicEvent, envelope::Payload};
+use stoa_rpc::Caller;
+use stoa_types::id::RequestId;
+use stoa_types::{Entropy, Timestamp};
+
+/// Source of the events of a transition, whoever triggered it; for [`Origin::with_source`].
+pub const SOURCE_TRANSACTION: &str = "source/transaction";
+
+/// Writes envelopes into the outbox, in this order; they are on their way when `tx` commits.
+///
+/// # Errors
+/// Those of the statements; [`DbError::Unique`] when an envelope's id is already there.
+pub async fn emit(
+    tx: &Tx,
+    envelopes: impl IntoIterator<Item = Envelope> + Send,
+) -> Result<(), DbError> {
+    let envelopes: Vec<Envelope> = envelopes.into_iter().collect();
+    if envelopes.is_empty() {
+        return Ok(());
+    }
+    let mut rows = SqlBuilder::new("INSERT INTO outbox (id, envelope) VALUES ");
+    rows.push_rows(&envelopes, |e| {
+        [e.id.as_str().value(), e.encode_to_vec().value()]
+    });
+    tx.execute_expecting(envelopes.len() as u64, rows).await?;
+    let personal: Vec<(String, &str)> = envelopes
+        .iter()
+        .flat_map(|e| {
+            erase::personal_of(e)
+                .into_iter()
+                .map(|user| (user, e.id.as_str()))
+        })
+        .collect();
+    if !personal.is_empty() {
+        let mut rows =
+            SqlBuilder::new("INSERT INTO outbox_personal (user_id, envelope_id) VALUES ");
+        rows.push_rows(&personal, |(user, id)| {
+            [user.as_str().value(), (*id).value()]
+        });
+        tx.execute_expecting(personal.len() as u64, rows).await?;
+    }
+    Ok(())
+}
+
+/// Who causes the changes of one command, and how the public log calls that.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    actor: EventActor,
+    source: &'static str,
+    traceparent: String,
+}
+
+impl Origin {
+    /// The caller of a command.
+    pub fn of(caller: &Caller) -> Self {
+        Self::new(&caller.actor, caller.request)
+    }
+
+    /// An actor, with the id of its request where there is one.
+    pub fn new(actor: &Actor, request: Option<RequestId>) -> Self {
+        let text = |id: Option<String>| id.unwrap_or_default();
+        Self {
+            actor: EventActor {
+                level: actor.level.name().to_owned(),
+                user_id: text(actor.user.map(|id| id.to_string())),
+                operator_id: text(actor.operator.map(|id| id.to_string())),
+                client_id: text(actor.client.map(|id| id.to_string())),
+                request_id: text(request.map(|id| id.to_string())),
+                cause: actor.cause.clone().unwrap_or_default(),
+            },
+            source: source_of(actor.level),
+            traceparent: String::new(),
+        }
+    }
+
+    /// The system, because of an event of another service: the cause is the envelope's id, and
+    /// person and application stay those of the first cause.
+    pub fn because_of(envelope: &Envelope) -> Self {
+        let first = envelope.actor.clone().unwrap_or_default();
+        let source = Level::from_name(&first.level).map_or(SYSTEM_SOURCE, source_of);
+        Self {
+            actor: EventActor {
+                level: Level::System.name().to_owned(),
+                cause: envelope.id.clone(),
+                ..first
+            },
+            source,
+            traceparent: envelope.traceparent.clone(),
+        }
+    }
+
+    /// The same origin under another public source, such as [`SOURCE_TRANSACTION`].
+    #[must_use]
+    pub fn with_source(mut self, source: &'static str) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// The same origin with a W3C trace context.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
+        self.traceparent = traceparent.into();
+        self
+    }
+}
+
+/// Source of changes that nobody outside asked for.
+const SYSTEM_SOURCE: &str = "source/admin";
+
+/// What the public log calls a change by a caller of this level.
+fn source_of(level: Level) -> &'static str {
+    match level {
+        Level::Anonymous | Level::User | Level::TrustedUser | Level::LimitedUser => {
+            "source/marketplace-api"
+        }
+        Level::Integration | Level::Service => "source/integration-api",
+        Level::Operator => "source/console",
+        Level::System => SYSTEM_SOURCE,
+    }
+}
+
+/// Puts an envelope together.
+#[derive(Clone, Debug)]
+pub struct EnvelopeBuilder {
+    envelope: Envelope,
+}
+
+impl EnvelopeBuilder {
+    /// An envelope of schema version 1: its type (`listing.updated`), the aggregate's id, and the
+    /// aggregate's version after the change.
+    pub fn new(kind: &str, aggregate: impl std::fmt::Display, version: u64) -> Self {
+        Self {
+            envelope: Envelope {
+                r#type: kind.to_owned(),
+                schema_version: 1,
+                aggregate_id: aggregate.to_string(),
+                aggregate_version: version,
+                ..Envelope::default()
+            },
+        }
+    }
+
+    /// Another schema version.
+    #[must_use]
+    pub fn schema_version(mut self, version: u32) -> Self {
+        self.envelope.schema_version = version;
+        self
+    }
+
+    /// What other services must know.
+    #[must_use]
+    pub fn payload(mut self, payload: Payload) -> Self {
+        self.envelope.payload = Some(payload);
+        self
+    }
+
+    /// The next public event that the change stands for. `id` and `source` are filled in when
+    /// empty; `personal_of` is completed from what the event holds.
+    #[must_use]
+    pub fn public_event(mut self, event: PublicEvent) -> Self {
+        self.envelope.public_events.push(event);
+        self
+    }
+
+    /// The envelope, with fresh ids, at the time `now` of the domain clock.
+    pub fn build(self, origin: &Origin, now: Timestamp, entropy: &dyn Entropy) -> Envelope {
+        let mut envelope = self.envelope;
+        envelope.id = entropy.uuid().to_string();
+        envelope.occurred_at_ms = now.as_ms();
+        envelope.actor = Some(origin.actor.clone());
+        envelope.traceparent.clone_from(&origin.traceparent);
+        for event in &mut envelope.public_events {
+            if event.id.is_empty() {
+                event.id = entropy.uuid().to_string();
+            }
+            if event.source.is_empty() {
+                event.source = origin.source.to_owned();
+            }
+            event.personal_of = erase::personal_of_event(event).into_iter().collect();
+        }
+        envelope
+    }
+}

@@ -1,0 +1,219 @@
+//! The owner's side of a feed.
+
+use crate::{FROM_HEAD, Progress, Sequencer, Wiring, store};
+use futures::Stream;
+use prost::Message as _;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_db::{Db, DbError, sql};
+use stoa_proto::events::Envelope;
+use stoa_proto::feed::feed_server::{Feed, FeedServer};
+use stoa_proto::feed::{FeedItem, FollowRequest, Heartbeat, feed_item::Item};
+use stoa_rpc::{Caller, Tasks, status};
+use stoa_types::{Clock, Problem};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+/// How often a stream says that it is alive.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// A heartbeat vouches for everything that was committed this long ago.
+const OLDEST_PASS: Duration = Duration::from_secs(1);
+/// Envelopes read at once: the memory that a slow consumer can hold.
+const BATCH: u32 = 128;
+
+/// The RPC service `stoa.feed.v1.Feed` of one owner. Cheap to clone.
+#[derive(Clone)]
+pub struct FeedService {
+    owner: &'static str,
+    source: Outbox,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+}
+
+impl FeedService {
+    /// Serves the outbox that `sequencer` stamps, under the service's name.
+    pub fn new(wiring: &Wiring, sequencer: Sequencer) -> Self {
+        Self {
+            owner: wiring.identity.name(),
+            source: Outbox {
+                db: wiring.db.clone(),
+                sequencer,
+            },
+            clock: Arc::clone(&wiring.clock),
+            tasks: wiring.tasks.clone(),
+        }
+    }
+
+    /// The service for the owner's routes: `Routes::new(..).add_service(feed.into_server())`.
+    pub fn into_server(self) -> FeedServer<Self> {
+        FeedServer::new(self)
+    }
+}
+
+type Items = Pin<Box<dyn Stream<Item = Result<FeedItem, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Feed for FeedService {
+    type FollowStream = Items;
+
+    async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Items>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let Some(caller) = extensions.get::<Caller>() else {
+            return Err(Status::unauthenticated("no caller"));
+        };
+        if !stoa_policy::feeds::may_follow(self.owner, caller.issuer) {
+            tracing::error!(
+                owner = self.owner,
+                consumer = caller.issuer,
+                "A feed was refused to a process that is not on its list"
+            );
+            return Err(status::to_status(&Problem::forbidden().into()));
+        }
+        // The first heartbeat names a head that covers everything committed before the call.
+        let refreshed = self.source.refresh().await;
+        refreshed.map_err(|error| unavailable(&error))?;
+        let head = self.source.progress().borrow().head;
+        let after = match message.after {
+            FROM_HEAD => head,
+            after if after > head => return Err(Status::out_of_range("ahead of the feed")),
+            after => after,
+        };
+        let stream = stream(
+            self.source.clone(),
+            Arc::clone(&self.clock),
+            self.tasks.clone(),
+            after,
+        );
+        Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+fn unavailable(error: &DbError) -> Status {
+    tracing::error!(error = ?error, "A feed could not be read");
+    status::to_status(&Problem::unavailable().into())
+}
+
+/// Where the envelopes come from.
+trait Source: Send + Sync + 'static {
+    /// Stamps what is committed.
+    fn refresh(&self) -> impl Future<Output = Result<(), DbError>> + Send;
+    /// How far the stamping is.
+    fn progress(&self) -> watch::Receiver<Progress>;
+    /// The next envelopes behind a position.
+    fn after(&self, position: u64) -> impl Future<Output = Result<Vec<Envelope>, DbError>> + Send;
+}
+
+#[derive(Clone)]
+struct Outbox {
+    db: Db,
+    sequencer: Sequencer,
+}
+
+impl Source for Outbox {
+    async fn refresh(&self) -> Result<(), DbError> {
+        self.sequencer.pass().await.map(drop)
+    }
+
+    fn progress(&self) -> watch::Receiver<Progress> {
+        self.sequencer.progress()
+    }
+
+    async fn after(&self, position: u64) -> Result<Vec<Envelope>, DbError> {
+        let position = i64::try_from(position).unwrap_or(i64::MAX);
+        let rows: Vec<(i64, Vec<u8>)> = self
+            .db
+            .all_as(sql(store::ENVELOPES_AFTER).bind(position).bind(BATCH))
+            .await?;
+        rows.into_iter()
+            .map(|(position, bytes)| {
+                let mut envelope = Envelope::decode(bytes.as_slice())
+                    .map_err(|e| DbError::corrupt("outbox.envelope", e))?;
+                envelope.position = u64::try_from(position).unwrap_or(0);
+                Ok(envelope)
+            })
+            .collect()
+    }
+}
+
+struct Streaming<S> {
+    source: S,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+    progress: watch::Receiver<Progress>,
+    after: u64,
+    buffer: VecDeque<Envelope>,
+    next_beat: Instant,
+}
+
+/// The items of one stream. Nothing runs while the consumer does not ask for the next one, so a
+/// slow consumer costs one batch of memory.
+fn stream<S: Source>(
+    source: S,
+    clock: Arc<dyn Clock>,
+    tasks: Tasks,
+    after: u64,
+) -> impl Stream<Item = Result<FeedItem, Status>> + Send {
+    let streaming = Streaming {
+        progress: source.progress(),
+        source,
+        clock,
+        tasks,
+        after,
+        buffer: VecDeque::new(),
+        next_beat: Instant::now(),
+    };
+    futures::stream::unfold(Some(streaming), |streaming| async move {
+        let mut streaming = streaming?;
+        match streaming.next().await {
+            Ok(Some(item)) => Some((Ok(FeedItem { item: Some(item) }), Some(streaming))),
+            Ok(None) => None,
+            Err(error) => Some((Err(unavailable(&error)), None)),
+        }
+    })
+}
+
+impl<S: Source> Streaming<S> {
+    async fn next(&mut self) -> Result<Option<Item>, DbError> {
+        loop {
+            if self.tasks.is_stopping() {
+                return Ok(None);
+            }
+            let now = Instant::now();
+            if now >= self.next_beat {
+                self.next_beat = now + HEARTBEAT;
+                if let Some(beat) = self.heartbeat(now) {
+                    return Ok(Some(Item::Heartbeat(beat)));
+                }
+            }
+            if let Some(envelope) = self.buffer.pop_front() {
+                self.after = envelope.position;
+                return Ok(Some(Item::Envelope(envelope)));
+            }
+            if self.progress.borrow_and_update().head > self.after {
+                self.buffer = self.source.after(self.after).await?.into();
+                if !self.buffer.is_empty() {
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = self.tasks.stopping() => return Ok(None),
+                changed = self.progress.changed() => if changed.is_err() {
+                    return Ok(None);
+                },
+                () = tokio::time::sleep_until(self.next_beat) => {}
+            }
+        }
+    }
+
+    fn heartbeat(&self, now: Instant) -> Option<Heartbeat> {
+        let progress = *self.progress.borrow();
+        let young = now.duration_since(progress.passed?) <= OLDEST_PASS;
+        young.then(|| Heartbeat {
+            head: progress.head,
+            now_ms: self.clock.now().as_ms(),
+        })
+    }
+}

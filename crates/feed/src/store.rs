@@ -1,0 +1,67 @@
+//! Every statement of this room, and its migrations.
+
+use stoa_db::{MigrationSet, migrations};
+
+/// The tables of this room. A service adds them to its own:
+/// `migrations!("0001_first").with(&[&stoa_feed::MIGRATIONS])`.
+pub const MIGRATIONS: MigrationSet = migrations!("0001_feed");
+
+stoa_db::statements! {
+    /// The sequencer's row and the range of what waits for a position.
+    LOOK = "SELECT s.holder, s.expires_at, s.head,
+                   (SELECT MIN(o.ordinal) FROM outbox o WHERE o.position IS NULL),
+                   (SELECT MAX(o.ordinal) FROM outbox o WHERE o.position IS NULL)
+              FROM sequencer s
+             WHERE s.id = 1";
+    /// Takes or renews the lease, locks the row, and gives the last position.
+    HOLD = "UPDATE sequencer
+               SET holder = $1, expires_at = $2
+             WHERE id = 1 AND (holder = $1 OR expires_at <= $3)
+         RETURNING head";
+    STAMP = "UPDATE outbox
+                SET position = n.position
+               FROM (SELECT w.ordinal, CAST($1 AS BIGINT) + row_number() OVER (ORDER BY w.ordinal) AS position
+                       FROM (SELECT ordinal FROM outbox
+                              WHERE position IS NULL ORDER BY ordinal LIMIT $2) w) n
+              WHERE outbox.ordinal = n.ordinal";
+    MOVE_HEAD = "UPDATE sequencer SET head = $1 WHERE id = 1";
+    LET_GO = "UPDATE sequencer SET expires_at = 0 WHERE id = 1 AND holder = $1";
+
+    ENVELOPES_AFTER = "SELECT position, envelope FROM outbox
+                        WHERE position > $1 ORDER BY position LIMIT $2";
+    PERSONAL_OF = "SELECT o.id, o.envelope
+                     FROM outbox_personal p JOIN outbox o ON o.id = p.envelope_id
+                    WHERE p.user_id = $1 ORDER BY p.envelope_id LIMIT $2";
+    REWRITE = "UPDATE outbox SET envelope = $1 WHERE id = $2";
+    FORGET_PERSONAL = "DELETE FROM outbox_personal WHERE user_id = $1 AND envelope_id = $2";
+
+    LEASE = "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE
+                SET holder = excluded.holder, expires_at = excluded.expires_at
+              WHERE leases.holder = excluded.holder OR leases.expires_at <= $4";
+    RELEASE = "DELETE FROM leases WHERE name = $1 AND holder = $2";
+
+    CURSOR = "SELECT position FROM cursors WHERE name = $1";
+    NEW_CURSOR = "INSERT INTO cursors (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING";
+    MOVE_CURSOR = "UPDATE cursors SET position = $1 WHERE name = $2 AND position = $3";
+
+    ACTOR = "SELECT state, epoch, except_sid, permissions, version, seen_version
+               FROM actors WHERE user_id = $1";
+    /// A tombstone stays what it is, whatever comes later.
+    PUT_ACTOR = "INSERT INTO actors
+                        (user_id, version, seen_version, state, epoch, except_sid, permissions)
+                 VALUES ($1, $2, 0, $3, $4, $5, $6)
+                 ON CONFLICT (user_id) DO UPDATE
+                    SET version = excluded.version, state = excluded.state,
+                        epoch = excluded.epoch, except_sid = excluded.except_sid,
+                        permissions = excluded.permissions
+                  WHERE actors.version < excluded.version AND actors.state <> 'deleted'";
+    /// True once for each event, in the order of versions.
+    SEE_ACTOR = "UPDATE actors SET seen_version = $1 WHERE user_id = $2 AND seen_version < $1";
+
+    SETTINGS = "SELECT settings FROM settings_copy WHERE id = 1";
+    PUT_SETTINGS = "INSERT INTO settings_copy (id, version, settings) VALUES (1, $1, $2)
+                    ON CONFLICT (id) DO UPDATE
+                       SET version = excluded.version, settings = excluded.settings
+                     WHERE settings_copy.version < excluded.version";
+}
