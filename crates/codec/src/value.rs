@@ -22,8 +22,10 @@ pub enum Value {
     Integer(i64),
     /// A number that a double spells the same way again. Always finite.
     Double(f64),
-    /// An exact decimal, verbatim: Transit `~f`, or a number whose spelling (`1.50`, `1e3`,
-    /// more than 64 bits) would be lost in [`Value::Integer`] or [`Value::Double`].
+    /// A number, verbatim, whose spelling (`1.50`, `1e+21`, more than 64 bits) would be lost in
+    /// [`Value::Integer`] or [`Value::Double`]. Finite as a double, and a number of JSON.
+    Number(String),
+    /// An exact decimal, verbatim: Transit `~f`. JSON has none.
     Decimal(String),
     /// A text.
     String(String),
@@ -63,6 +65,7 @@ impl Value {
             Self::Bool(false) => out.extend_from_slice(b"false"),
             Self::Integer(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
             Self::Double(x) => push_double(out, *x),
+            Self::Number(text) => out.extend_from_slice(text.as_bytes()),
             Self::Decimal(text) if is_json_number(text) => out.extend_from_slice(text.as_bytes()),
             Self::Decimal(text) | Self::String(text) | Self::Keyword(text) => {
                 push_json_string(out, text);
@@ -116,7 +119,7 @@ impl Value {
         let x = match self {
             Self::Integer(n) => return Some(*n),
             Self::Double(x) => *x,
-            Self::Decimal(text) => text.parse().ok()?,
+            Self::Number(text) | Self::Decimal(text) => text.parse().ok()?,
             _ => return None,
         };
         // The cast is exact: the range was checked.
@@ -128,7 +131,9 @@ impl Value {
         match self {
             Self::Integer(n) => Some(*n as f64),
             Self::Double(x) => Some(*x),
-            Self::Decimal(text) => text.parse().ok().filter(|x: &f64| x.is_finite()),
+            Self::Number(text) | Self::Decimal(text) => {
+                text.parse().ok().filter(|x: &f64| x.is_finite())
+            }
             _ => None,
         }
     }
@@ -138,7 +143,7 @@ impl Value {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Integer(_) | Self::Double(_) => "a number",
+            Self::Integer(_) | Self::Double(_) | Self::Number(_) => "a number",
             Self::Decimal(_) => "a decimal",
             Self::String(_) => "a string",
             Self::Keyword(_) => "a keyword",

@@ -90,7 +90,7 @@ impl FromValue for f64 {
 impl FromValue for DecimalText {
     fn from_value(value: Value, place: &mut Place<'_>) -> Option<Self> {
         match value {
-            Value::Decimal(text) => Some(Self(text)),
+            Value::Decimal(text) | Value::Number(text) => Some(Self(text)),
             Value::String(text) if is_decimal(&text) => Some(Self(text)),
             Value::Integer(n) => Some(Self(n.to_string())),
             Value::Double(x) => Some(Self(x.to_string())),

@@ -177,6 +177,6 @@ fn number(text: &str) -> Result<Value, Unreadable> {
     if ryu::Buffer::new().format_finite(x) == text {
         Ok(Value::Double(x))
     } else {
-        Ok(Value::Decimal(text.to_owned()))
+        Ok(Value::Number(text.to_owned()))
     }
 }

@@ -203,7 +203,9 @@ fn is_digits(text: &str) -> bool {
 /// look like as text (JavaScript objects do the same).
 fn key_text(written: &str) -> Result<String, Unreadable> {
     match scalar(written)? {
-        Value::String(text) | Value::Keyword(text) | Value::Decimal(text) => Ok(text),
+        Value::String(text) | Value::Keyword(text) | Value::Number(text) | Value::Decimal(text) => {
+            Ok(text)
+        }
         Value::Null => Ok("null".to_owned()),
         Value::Bool(truth) => Ok(truth.to_string()),
         Value::Integer(n) => Ok(n.to_string()),

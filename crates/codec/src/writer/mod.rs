@@ -300,6 +300,7 @@ impl Writer {
             Value::Bool(truth) => self.boolean(*truth),
             Value::Integer(n) => self.integer(*n),
             Value::Double(x) => self.double(*x),
+            Value::Number(number) => self.spelled_number(number),
             Value::Decimal(decimal) => self.decimal(decimal),
             Value::String(text) => self.string(text),
             Value::Keyword(name) => self.keyword(name),
@@ -326,6 +327,14 @@ impl Writer {
                 self.end_map()
             }
         }
+    }
+
+    /// A number that is spelled as JSON spells numbers.
+    fn spelled_number(&mut self, number: &str) -> &mut Self {
+        debug_assert!(is_json_number(number), "{number} is no number of JSON");
+        self.item();
+        self.out.extend_from_slice(number.as_bytes());
+        self
     }
 
     fn is_transit(&self) -> bool {

@@ -82,9 +82,7 @@ impl Writer {
                     self.null();
                 }
                 _ => {
-                    let number = lexer.number()?;
-                    self.item();
-                    self.out.extend_from_slice(number.as_bytes());
+                    self.spelled_number(lexer.number()?);
                 }
             }
             // A value is complete: go on in its collection, or close as many as end here.

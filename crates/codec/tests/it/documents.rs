@@ -24,11 +24,22 @@ fn double() -> impl Strategy<Value = f64> {
     prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL
 }
 
+/// Numbers that neither an integer nor the shortest spelling of a double can hold.
+fn spelled_number() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        "-?[1-9]\\.[0-9]{1,20}0",
+        "[1-9][0-9]{20,30}",
+        "[1-9]e\\+2[0-9]"
+    ]
+    .prop_map(Value::Number)
+}
+
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Integer),
+        spelled_number(),
         double().prop_map(Value::Double),
         "-?[0-9]{1,3}\\.[0-9]{1,3}".prop_map(Value::Decimal),
         text().prop_map(Value::String),
@@ -69,6 +80,7 @@ pub(crate) fn plain() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
         any::<i64>().prop_map(Value::Integer),
+        spelled_number(),
         double().prop_map(Value::Double),
         text().prop_map(Value::String),
     ];

@@ -326,7 +326,7 @@ fn ground_values_are_read_in_every_form_that_is_accepted() {
         (r#""~n-7""#, int(-7)),
         (
             r#""~n123456789012345678901""#,
-            decimal("123456789012345678901"),
+            Value::Number("123456789012345678901".into()),
         ),
         (r#""~d1.5""#, Value::Double(1.5)),
         (r#""~f1.50""#, decimal("1.50")),
