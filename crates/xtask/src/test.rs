@@ -41,12 +41,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             Some(folder) => bail!("{}: there is no {folder} in this tree", suite.name()),
         }
     }
-    let plans = || suites.iter().map(|s| s.plan());
-    if plans().any(|p| matches!(p, Plan::Nextest(_))) {
-        install::nextest()?;
-    }
-    if plans().any(|p| matches!(p, Plan::Node(_))) {
-        install::node()?;
+    let has_faults = Suite::Faults
+        .folder()
+        .is_some_and(|folder| root.join(folder).exists());
+    for suite in &suites {
+        match suite.plan(has_faults) {
+            Plan::Nextest(_) => install::nextest()?,
+            Plan::Node(_) => install::node()?,
+        }
+        if suite.needs_postgres() {
+            // Asked before the long build; the server is started after it.
+            install::postgres()?;
+        }
     }
     let mut total = Tally::default();
     if suites.iter().any(|s| s.needs_binary()) && !build(&root)? {
@@ -63,7 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         root,
     };
     for suite in suites {
-        let tally = match suite.plan() {
+        let tally = match suite.plan(has_faults) {
             Plan::Nextest(arguments) => surroundings.nextest(suite, &arguments)?,
             Plan::Node(folder) => surroundings.node(suite, folder)?,
         };
