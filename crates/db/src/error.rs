@@ -78,6 +78,10 @@ pub enum DbError {
     /// second writer would wait for the first for ever, on PostgreSQL the pool would run dry.
     #[error("the database was used from inside its own write")]
     Nested,
+    /// A statement that changes rows was run as a read. SQLite's readers refuse it, so PostgreSQL's
+    /// do too: it would bypass the transaction and its wake-up.
+    #[error("a statement that changes rows was run as a read")]
+    NotARead,
     /// More than 4096 values in one statement; send them in several.
     #[error("a statement with {0} values is too long")]
     TooManyValues(usize),

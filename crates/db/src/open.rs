@@ -107,10 +107,14 @@ impl Db {
     /// All rows that the statement gives.
     ///
     /// # Errors
-    /// Those of the statement; [`DbError::Nested`] inside of a write of this database.
+    /// Those of the statement; [`DbError::Nested`] inside of a write of this database;
+    /// [`DbError::NotARead`].
     pub async fn all(&self, sql: impl Into<Sql>) -> Result<Vec<Row>, DbError> {
         self.refuse_nested()?;
         let sql = sql.into();
+        if sql.is_change() {
+            return Err(DbError::NotARead);
+        }
         match &self.shared.backend {
             Backend::Sqlite { readers, .. } => {
                 let mut connection = acquire(readers, &sql).await?;

@@ -53,8 +53,17 @@ impl Sql {
 
     /// Whether running it can change rows, judged by its first word; wrong only towards "yes".
     pub(crate) fn may_write(&self) -> bool {
-        let first = self.text.trim_start().get(..6);
-        !first.is_some_and(|word| word.eq_ignore_ascii_case("select"))
+        !self.begins_with(&["select"])
+    }
+
+    /// Whether it is plainly made to change rows.
+    pub(crate) fn is_change(&self) -> bool {
+        self.begins_with(&["insert", "update", "delete"])
+    }
+
+    fn begins_with(&self, words: &[&str]) -> bool {
+        let first = self.text.trim_start().get(..6).unwrap_or_default();
+        words.iter().any(|word| word.eq_ignore_ascii_case(first))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{MIGRATIONS, add, amount, ids, insert, spawn};
 use futures::future::join_all;
 use std::sync::atomic::{AtomicU32, Ordering};
 use stoa_db::{Db, DbError, Engine, Tx, sql};
+use stoa_testkit::engine::Place;
 use tokio::sync::Barrier;
 
 const ADD_ONE: &str = "UPDATE things SET amount = amount + 1 WHERE id = 'a'";
@@ -190,6 +191,21 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
         assert_eq!(amount(&db, "a").await, Ok(2));
         assert_eq!(amount(&db, "b").await, Ok(2));
         assert_eq!(runs.load(Ordering::SeqCst), if meet { 3 } else { 2 });
+    }
+
+    async fn connections_that_broke_in_the_pool_are_replaced(place: Place) {
+        let (db, other) = (place.open().await, place.open().await);
+        let own = db.pick("SELECT CAST(0 AS BIGINT)", "SELECT CAST(pg_backend_pid() AS BIGINT)");
+        for _ in 0..2 {
+            let pids = join_all((0..8).map(|_| db.one_as::<(i64,)>(own))).await;
+            for pid in pids {
+                let end = sql(db.pick("SELECT $1", "SELECT pg_terminate_backend(CAST($1 AS INTEGER))"));
+                other.one(end.bind(pid.unwrap().0)).await.unwrap();
+            }
+            db.write(|tx| async move { tx.execute("DELETE FROM things").await }).await.unwrap();
+            add(&db, "a").await;
+            assert_eq!(ids(&db).await, ["a"]);
+        }
     }
 
     async fn a_commit_that_changed_something_wakes_those_who_wait(db: Db) {

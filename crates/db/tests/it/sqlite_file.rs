@@ -27,7 +27,7 @@ async fn the_connections_have_the_options_that_the_design_asks_for() {
     let (mode,): (String,) = db.one_as("PRAGMA journal_mode").await.unwrap();
     assert_eq!(mode, "wal");
     let written = db
-        .all("INSERT INTO things (id, version) VALUES ('a', 1)")
+        .all("WITH x AS (SELECT 1) INSERT INTO things (id, version) VALUES ('a', 1)")
         .await;
     assert!(written.is_err(), "a reader cannot write");
 }

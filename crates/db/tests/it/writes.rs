@@ -134,6 +134,17 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
         assert!(ids(&db).await.is_empty());
     }
 
+    async fn a_change_is_not_run_as_a_read(db: Db) {
+        for text in [
+            "INSERT INTO things (id, version) VALUES ('a', 1) RETURNING id",
+            "\n update things SET version = 2 RETURNING id",
+            "DELETE FROM things RETURNING id",
+        ] {
+            assert_eq!(db.all(text).await.unwrap_err(), DbError::NotARead);
+        }
+        assert!(ids(&db).await.is_empty());
+    }
+
     async fn violations_are_told_apart(db: Db) {
         add(&db, "a").await;
         let unique = write(&db, "INSERT INTO things (id, version, note) VALUES ('b', 1, 'a')").await;
