@@ -1,1 +1,10 @@
-//! Logs, traces and metrics.
+//! Logs and metrics of a process.
+//!
+//! Messages are for people, fields for machines. No token, secret, password, e-mail address, name,
+//! message text or query value is ever a field or a label.
+
+mod logs;
+mod metrics;
+
+pub use logs::{LogFormat, NotLogging, init_logs};
+pub use metrics::{Outcome, RequestMetrics};
