@@ -1,1 +1,181 @@
 //! Accounts, credentials, profiles, permissions, ban and delete.
+//!
+//! A command runs through `rpc/<verb>.rs`: decode, load, authorize, decide, store, emit, encode.
+//! Rules are in `domain`, SQL in `store`, what others are told in `events`.
+
+mod domain;
+mod error;
+mod events;
+mod jobs;
+mod rpc;
+mod store;
+
+use jobs::finish_erasure::FinishErasure;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use stoa_credentials::PasswordHasher;
+use stoa_db::{Db, DbError, MigrationSet, migrations};
+use stoa_feed::projections::{Settings, SettingsConsumer};
+use stoa_feed::{Consumer, FeedService, Sequencer, Wiring};
+use stoa_proto::users::users_server::UsersServer;
+use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
+use stoa_types::{Clock, Entropy, Problems};
+use tokio::sync::Notify;
+use tonic::service::Routes;
+
+/// What the service is built from.
+pub struct Deps {
+    /// Its own database, migrated with [`migrations`].
+    pub db: Db,
+    /// Domain time, which may be virtual: `createdAt` and the times of events.
+    pub clock: Arc<dyn Clock>,
+    /// The real time: leases and tokens.
+    pub real_clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The identity `users`.
+    pub identity: Identity,
+    /// Whose calls are taken.
+    pub trust: Trust,
+    /// Background work ends with these.
+    pub tasks: Tasks,
+    /// The service `auth`, whose feed brings the settings.
+    pub auth: Peer,
+    /// Hashes and checks passwords.
+    pub passwords: PasswordHasher,
+}
+
+/// The service could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The own database.
+    #[error("the database of users cannot be used")]
+    Db(#[from] DbError),
+}
+
+/// A pass of [`Service::drain`] failed; the problems say how, the log why.
+#[derive(Debug, thiserror::Error)]
+#[error("users could not be drained: {0}")]
+pub struct DrainError(Problems);
+
+/// The tables of this service and of its feed.
+pub fn migrations() -> MigrationSet {
+    MIGRATIONS
+}
+
+pub(crate) const MIGRATIONS: MigrationSet =
+    migrations!("0001_users").with(&[&stoa_feed::MIGRATIONS]);
+
+/// The running service. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    guard: Guard,
+    tasks: Tasks,
+    sequencer: Sequencer,
+    settings: Settings,
+    settings_consumer: Consumer,
+    /// Position of the auth feed after the last [`Service::drain`].
+    drained: AtomicU64,
+    finish_erasure: FinishErasure,
+}
+
+/// Builds the service; nothing runs by itself before [`Service::start`].
+///
+/// # Errors
+/// [`BuildError`] when the database cannot be read.
+pub async fn build(deps: Deps) -> Result<Service, BuildError> {
+    let wiring = Wiring {
+        db: deps.db.clone(),
+        identity: deps.identity.clone(),
+        clock: Arc::clone(&deps.real_clock),
+        entropy: Arc::clone(&deps.entropy),
+        tasks: deps.tasks.clone(),
+    };
+    let settings = Settings::new(&wiring);
+    // What was known before a restart holds until the feed brings something newer.
+    settings.reload().await?;
+    let sequencer = Sequencer::new(&wiring);
+    let erased = Arc::new(Notify::new());
+    let users = rpc::Users(Arc::new(rpc::Cx {
+        db: deps.db.clone(),
+        clock: deps.clock,
+        entropy: deps.entropy,
+        passwords: deps.passwords,
+        settings: settings.clone(),
+        erased: Arc::clone(&erased),
+    }));
+    let feed = FeedService::new(&wiring, sequencer.clone());
+    let routes = Routes::new(UsersServer::new(users)).add_service(feed.into_server());
+    let guard = Guard::new(
+        routes,
+        GuardSettings {
+            service: "users",
+            trust: deps.trust,
+            marketplace: deps.identity.marketplace(),
+            clock: Arc::clone(&deps.real_clock),
+            tasks: deps.tasks.clone(),
+        },
+    );
+    Ok(Service(Arc::new(Inner {
+        guard,
+        settings_consumer: Consumer::new(&wiring, deps.auth, SettingsConsumer::new(&settings)),
+        settings,
+        sequencer,
+        drained: AtomicU64::new(0),
+        finish_erasure: FinishErasure {
+            db: deps.db,
+            clock: deps.real_clock,
+            tasks: deps.tasks.clone(),
+            erased,
+        },
+        tasks: deps.tasks,
+    })))
+}
+
+impl Service {
+    /// The RPCs of the service and its feed, behind their guard.
+    pub fn guard(&self) -> Guard {
+        self.0.guard.clone()
+    }
+
+    /// Starts the sequencer, the consumer of settings and the job that finishes erasures.
+    pub fn start(&self) {
+        let Inner { tasks, .. } = &*self.0;
+        tasks.spawn(self.0.sequencer.clone().run());
+        tasks.spawn(self.0.settings.clone().run());
+        tasks.spawn(self.0.settings_consumer.clone().run());
+        tasks.spawn(self.0.finish_erasure.clone().run());
+    }
+
+    /// Does all that is due, once: finishes erasures, stamps the outbox, consumes the auth feed up
+    /// to its head. True when there was anything to do.
+    ///
+    /// # Errors
+    /// [`DrainError`] when one of them failed; what was done stays done.
+    pub async fn drain(&self) -> Result<bool, DrainError> {
+        let failed = |problems: Problems| DrainError(problems);
+        let erased = self
+            .0
+            .finish_erasure
+            .once()
+            .await
+            .map_err(|e| failed(e.into()))?;
+        let stamped = self.0.sequencer.pass().await;
+        let stamped = stamped.map_err(|e| failed(error::Error::Db(e).into()))?;
+        let position = self
+            .0
+            .settings_consumer
+            .catch_up()
+            .await
+            .map_err(|e| failed(e.into()))?;
+        let consumed = self.0.drained.swap(position, Ordering::Relaxed) != position;
+        Ok(erased || stamped > 0 || consumed)
+    }
+
+    /// True once the settings are known: before that nobody's rights can be judged.
+    pub fn is_ready(&self) -> bool {
+        self.0.settings.is_ready()
+    }
+}

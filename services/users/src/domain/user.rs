@@ -1,0 +1,291 @@
+//! An account and its life: made, banned, unbanned, deleted.
+
+use crate::domain::email::Email;
+use crate::domain::profile::{Profile, ProfilePatch};
+use stoa_policy::{AccessSettings, Permissions, Resource, UserAccess, UserState};
+use stoa_types::Timestamp;
+use stoa_types::extended_data::NotExtendedData;
+use stoa_types::id::{SessionId, UserId};
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    /// Grows by one with every change.
+    pub(crate) version: u64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) access: UserAccess,
+    /// While banned: where an unban leads back to.
+    pub(crate) state_before_ban: Option<UserState>,
+    /// All that is personal; none once deleted.
+    pub(crate) account: Option<Account>,
+}
+
+/// The personal part of an account.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Primary address, as it was given.
+    pub(crate) email: String,
+    pub(crate) email_verified: bool,
+    /// Address that is being verified after a change.
+    pub(crate) pending_email: Option<String>,
+    pub(crate) profile: Profile,
+}
+
+/// Why a step in the life of an account cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LifeError {
+    /// It was banned before.
+    #[error("the user is banned already")]
+    AlreadyBanned,
+    /// It is not banned.
+    #[error("the user is not banned")]
+    NotBanned,
+    /// It is gone for good.
+    #[error("the user is deleted")]
+    Deleted,
+}
+
+impl User {
+    /// A new account. It waits for approval where the marketplace asks for that, and is denied
+    /// what the marketplace asks a permission for; reading is allowed.
+    pub(crate) fn new(
+        id: UserId,
+        email: &Email,
+        profile: Profile,
+        settings: AccessSettings,
+        now: Timestamp,
+    ) -> Self {
+        let state = if settings.require_approval_to_join {
+            UserState::PendingApproval
+        } else {
+            UserState::Active
+        };
+        Self {
+            id,
+            version: 1,
+            created_at: now,
+            access: UserAccess {
+                state,
+                epoch: 0,
+                except_session: None,
+                permissions: Permissions {
+                    post_listings: !settings.require_permission_to_post_listings,
+                    initiate_transactions: !settings.require_permission_to_initiate_transactions,
+                    read: true,
+                },
+            },
+            state_before_ban: None,
+            account: Some(Account {
+                email: email.as_str().to_owned(),
+                email_verified: false,
+                pending_email: None,
+                profile,
+            }),
+        }
+    }
+
+    /// State of the account.
+    pub(crate) fn state(&self) -> UserState {
+        self.access.state
+    }
+
+    /// As much of it as rights depend on.
+    pub(crate) fn resource(&self) -> Resource {
+        Resource::User {
+            id: self.id,
+            public: self.state() == UserState::Active,
+        }
+    }
+
+    /// The account with a changed profile, or the same one when nothing changes.
+    ///
+    /// # Errors
+    /// Each object of extended data that would be invalid. A deleted account has no profile;
+    /// it stays as it is.
+    pub(crate) fn with_profile(
+        &self,
+        patch: &ProfilePatch,
+    ) -> Result<Self, Vec<(&'static str, NotExtendedData)>> {
+        let Some(account) = &self.account else {
+            return Ok(self.clone());
+        };
+        let profile = account.profile.patched(patch)?;
+        if profile == account.profile {
+            return Ok(self.clone());
+        }
+        let mut next = self.next();
+        next.account = Some(Account {
+            profile,
+            ..account.clone()
+        });
+        Ok(next)
+    }
+
+    /// The account after a new password: every session but `spared` is dead.
+    pub(crate) fn with_new_password(&self, spared: Option<SessionId>) -> Self {
+        let mut next = self.next();
+        next.access.epoch += 1;
+        next.access.except_session = spared;
+        next
+    }
+
+    /// The account after a ban.
+    ///
+    /// # Errors
+    /// [`LifeError`] when it is banned or deleted.
+    pub(crate) fn banned(&self) -> Result<Self, LifeError> {
+        let before = match self.state() {
+            UserState::Deleted => return Err(LifeError::Deleted),
+            UserState::Banned => return Err(LifeError::AlreadyBanned),
+            before @ (UserState::Active | UserState::PendingApproval) => before,
+        };
+        let mut next = self.next();
+        next.access.state = UserState::Banned;
+        next.state_before_ban = Some(before);
+        Ok(next)
+    }
+
+    /// The account after the end of a ban: in the state it had before.
+    ///
+    /// # Errors
+    /// [`LifeError`] when it is not banned or deleted.
+    pub(crate) fn unbanned(&self) -> Result<Self, LifeError> {
+        match self.state() {
+            UserState::Deleted => return Err(LifeError::Deleted),
+            UserState::Active | UserState::PendingApproval => return Err(LifeError::NotBanned),
+            UserState::Banned => {}
+        }
+        let mut next = self.next();
+        next.access.state = next.state_before_ban.take().unwrap_or(UserState::Active);
+        Ok(next)
+    }
+
+    /// What is left of the account after its deletion. No session survives, and nothing in it
+    /// says who it was.
+    ///
+    /// # Errors
+    /// [`LifeError::Deleted`] when that happened before.
+    pub(crate) fn deleted(&self) -> Result<Self, LifeError> {
+        if self.state() == UserState::Deleted {
+            return Err(LifeError::Deleted);
+        }
+        Ok(Self {
+            id: self.id,
+            version: self.version + 1,
+            created_at: self.created_at,
+            access: UserAccess {
+                state: UserState::Deleted,
+                epoch: self.access.epoch + 1,
+                except_session: None,
+                permissions: Permissions {
+                    post_listings: false,
+                    initiate_transactions: false,
+                    read: false,
+                },
+            },
+            state_before_ban: None,
+            account: None,
+        })
+    }
+
+    fn next(&self) -> Self {
+        let mut next = self.clone();
+        next.version += 1;
+        next
+    }
+}
+
+impl std::fmt::Debug for Account {
+    /// Without a word of it: all is personal.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Account")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::domain::profile::Data;
+
+    pub(crate) fn user(settings: AccessSettings) -> User {
+        let profile = Profile {
+            first_name: "Olli".into(),
+            last_name: "Foobar".into(),
+            display_name: None,
+            bio: None,
+            data: Data::default(),
+        };
+        let id = UserId::parse("3c073fae-6172-4e75-8b92-f560d58cd47c").unwrap();
+        let email = Email::parse("Olli@x.io").unwrap();
+        User::new(id, &email, profile, settings, Timestamp::from_ms(1000))
+    }
+
+    // contract: users 26
+    #[test]
+    fn a_new_user_waits_for_approval_where_the_marketplace_asks_for_it() {
+        let strict = AccessSettings {
+            require_approval_to_join: true,
+            require_permission_to_post_listings: true,
+            require_permission_to_read: true,
+            ..AccessSettings::default()
+        };
+        let waiting = user(strict);
+        assert_eq!(waiting.state(), UserState::PendingApproval);
+        assert!(!waiting.access.permissions.post_listings);
+        assert!(
+            waiting.access.permissions.initiate_transactions && waiting.access.permissions.read
+        );
+        assert_eq!(user(AccessSettings::default()).state(), UserState::Active);
+    }
+
+    #[test]
+    fn an_unban_leads_back_to_the_state_before_the_ban() {
+        let waiting = user(AccessSettings {
+            require_approval_to_join: true,
+            ..AccessSettings::default()
+        });
+        for before in [waiting, user(AccessSettings::default())] {
+            let banned = before.banned().unwrap();
+            assert_eq!((banned.state(), banned.version), (UserState::Banned, 2));
+            assert_eq!(banned.banned(), Err(LifeError::AlreadyBanned));
+            let after = banned.unbanned().unwrap();
+            assert_eq!((after.state(), after.version), (before.state(), 3));
+            assert_eq!(after.unbanned(), Err(LifeError::NotBanned));
+        }
+    }
+
+    #[test]
+    fn nothing_can_be_done_with_a_deleted_user() {
+        let banned = user(AccessSettings::default()).banned().unwrap();
+        let gone = banned.deleted().unwrap();
+        assert_eq!((gone.access.epoch, &gone.account), (1, &None));
+        assert_eq!(gone.state_before_ban, None);
+        for step in [gone.banned(), gone.unbanned(), gone.deleted()] {
+            assert_eq!(step, Err(LifeError::Deleted));
+        }
+    }
+
+    // contract: security 2.6
+    #[test]
+    fn a_new_password_spares_one_session_and_replaces_the_last_exception() {
+        let first = SessionId::parse("00000000-0000-4000-8000-000000000001").unwrap();
+        let once = user(AccessSettings::default()).with_new_password(Some(first));
+        assert_eq!(
+            (once.access.epoch, once.access.except_session),
+            (1, Some(first))
+        );
+        let twice = once.with_new_password(None);
+        assert_eq!((twice.access.epoch, twice.access.except_session), (2, None));
+    }
+
+    #[test]
+    fn a_change_that_changes_nothing_makes_no_new_version() {
+        let user = user(AccessSettings::default());
+        let patch = ProfilePatch {
+            first_name: Some("Olli".into()),
+            ..ProfilePatch::default()
+        };
+        assert_eq!(user.with_profile(&patch).unwrap().version, 1);
+    }
+}

@@ -1,0 +1,3 @@
+//! Work that goes on after a command.
+
+pub(crate) mod finish_erasure;
