@@ -1,1 +1,226 @@
-//! Applications, grants, tokens, sessions, operators, settings, keys, audit.
+//! Applications, grants, tokens, sessions, operators, settings, keys.
+//!
+//! [`bootstrap`] makes an installation of an empty store; [`build`] makes the service of an
+//! installation.
+
+mod access;
+mod anonymous;
+mod applications;
+mod bootstrap;
+mod consume;
+mod domain;
+mod error;
+mod events;
+mod jobs;
+mod rpc;
+mod signing;
+mod store;
+mod tokens;
+
+pub use bootstrap::{BootstrapError, DevCredentials, Installation, Preset, bootstrap};
+pub use domain::lifetimes::{BadLifetimes, Lifetimes, SHORTEST_ACCESS_S, SessionEnds};
+pub use signing::BadKeys;
+
+use domain::seal::MasterKey;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use stoa_credentials::PasswordHasher;
+use stoa_db::{Db, DbError, MigrationSet};
+use stoa_feed::projections::{Actors, ActorsConsumer};
+use stoa_feed::{Consumer, FeedService, Lease, Sequencer, Wiring};
+use stoa_proto::auth::auth_server::AuthServer;
+use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
+use stoa_types::{Clock, Entropy};
+use tonic::service::Routes;
+use uuid::Uuid;
+
+/// What auth needs from the process that runs it.
+pub struct Deps {
+    /// The own database, migrated and bootstrapped.
+    pub db: Db,
+    /// Domain time, which may be virtual.
+    pub clock: Arc<dyn Clock>,
+    /// Real time: tokens, sessions and revocations never follow a virtual clock.
+    pub real_clock: Arc<dyn Clock>,
+    /// Where ids and secrets come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The identity of the process, named `auth`.
+    pub identity: Identity,
+    /// Whom the guard lets in.
+    pub trust: Trust,
+    /// Background work ends when these are told to stop.
+    pub tasks: Tasks,
+    /// The users service: passwords are checked there, and its feed tells of bans and epochs.
+    pub users: Peer,
+    /// Checks the passwords of operators.
+    pub hasher: PasswordHasher,
+    /// Opens what must be read back, the signing keys among it.
+    pub master_key: [u8; 32],
+    /// How long tokens and sessions live.
+    pub lifetimes: Lifetimes,
+    /// For tests only: access tokens may live less than five minutes.
+    pub allow_short_lifetimes: bool,
+}
+
+/// auth cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store was not bootstrapped.
+    #[error("the store holds no installation: bootstrap it first")]
+    NotBootstrapped,
+    /// The lifetimes cannot work.
+    #[error(transparent)]
+    Lifetimes(#[from] BadLifetimes),
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] BadKeys),
+    /// The database.
+    #[error("storage failed")]
+    Db(#[from] DbError),
+}
+
+/// What handlers, consumers and jobs work with.
+pub(crate) struct Auth {
+    pub(crate) db: Db,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) real_clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) identity: Identity,
+    pub(crate) users: Peer,
+    pub(crate) hasher: PasswordHasher,
+    pub(crate) tokens: tokens::Tokens,
+    pub(crate) applications: applications::Applications,
+    pub(crate) anonymous: anonymous::AnonymousTokens,
+    pub(crate) actors: Actors,
+    pub(crate) users_feed: Consumer,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) installation_id: Uuid,
+}
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    auth: Arc<Auth>,
+    guard: Guard,
+    tasks: Tasks,
+    prune_lease: Lease,
+    /// How far [`Service::drain`] has seen the users feed.
+    drained: AtomicU64,
+}
+
+/// The migrations of auth's database.
+pub fn migrations() -> MigrationSet {
+    store::MIGRATIONS
+}
+
+/// Builds the service; nothing runs before [`Service::start`].
+///
+/// # Errors
+/// [`BuildError`].
+pub async fn build(deps: Deps) -> Result<Service, BuildError> {
+    deps.lifetimes.check(deps.allow_short_lifetimes)?;
+    let installation = store::installation::installation(&deps.db)
+        .await?
+        .ok_or(BuildError::NotBootstrapped)?;
+    let rows = store::keys::keys(&deps.db).await?;
+    let keys = signing::Keys::open(&rows, &MasterKey::new(&deps.master_key))?;
+    let wiring = Wiring {
+        db: deps.db.clone(),
+        identity: deps.identity.clone(),
+        clock: Arc::clone(&deps.real_clock),
+        entropy: Arc::clone(&deps.entropy),
+        tasks: deps.tasks.clone(),
+    };
+    let sequencer = Sequencer::new(&wiring);
+    let reaction = consume::UserEvents {
+        lifetimes: deps.lifetimes,
+        clock: Arc::clone(&deps.real_clock),
+        entropy: Arc::clone(&deps.entropy),
+    };
+    let users_feed = Consumer::new(
+        &wiring,
+        deps.users.clone(),
+        ActorsConsumer::new().with(reaction),
+    );
+    let auth = Arc::new(Auth {
+        applications: applications::Applications::new(deps.db.clone()),
+        anonymous: anonymous::AnonymousTokens::new(),
+        actors: Actors::new(&wiring, deps.users.clone()),
+        tokens: tokens::Tokens::new(
+            keys,
+            deps.lifetimes,
+            installation.installation_id,
+            installation.marketplace_id,
+        ),
+        users_feed,
+        sequencer: sequencer.clone(),
+        installation_id: installation.installation_id,
+        db: deps.db,
+        clock: deps.clock,
+        real_clock: Arc::clone(&deps.real_clock),
+        entropy: deps.entropy,
+        identity: deps.identity,
+        users: deps.users,
+        hasher: deps.hasher,
+    });
+    let feed = FeedService::new(&wiring, sequencer);
+    let routes =
+        Routes::new(AuthServer::new(rpc::Rpc(Arc::clone(&auth)))).add_service(feed.into_server());
+    let guard = Guard::new(
+        routes,
+        GuardSettings {
+            service: "auth",
+            trust: deps.trust,
+            marketplace: installation.marketplace_id,
+            clock: deps.real_clock,
+            tasks: deps.tasks.clone(),
+        },
+    );
+    Ok(Service(Arc::new(Inner {
+        auth,
+        guard,
+        tasks: deps.tasks,
+        prune_lease: Lease::new(&wiring, "job prune"),
+        drained: AtomicU64::new(0),
+    })))
+}
+
+impl Service {
+    /// The service behind its guard, with its feed.
+    pub fn guard(&self) -> Guard {
+        self.0.guard.clone()
+    }
+
+    /// Starts the sequencer, the consumer of the users feed and the jobs.
+    pub fn start(&self) {
+        let inner = &self.0;
+        inner.tasks.spawn(inner.auth.sequencer.clone().run());
+        inner.tasks.spawn(inner.auth.users_feed.clone().run());
+        inner.tasks.spawn(jobs::prune::run(
+            Arc::clone(&inner.auth),
+            inner.prune_lease.clone(),
+            inner.tasks.clone(),
+        ));
+    }
+
+    /// Does everything that is due, once: consumes the users feed to its head, prunes, stamps what
+    /// was emitted. True when anything was done.
+    ///
+    /// # Errors
+    /// Those of the feed and of the database.
+    pub async fn drain(&self) -> Result<bool, stoa_feed::Error> {
+        let inner = &self.0;
+        let position = inner.auth.users_feed.catch_up().await?;
+        let before = inner.drained.swap(position, Ordering::SeqCst);
+        let pruned = jobs::prune::prune(&inner.auth).await?;
+        let stamped = inner.auth.sequencer.pass().await?;
+        Ok(position != before || pruned > 0 || stamped > 0)
+    }
+
+    /// Whether the users feed has been caught up with.
+    pub fn is_ready(&self) -> bool {
+        self.0.auth.users_feed.is_caught_up()
+    }
+}

@@ -1,0 +1,69 @@
+//! Anonymous tokens: one for all callers of an application within a minute, so that the grant
+//! that every visitor begins with costs neither a statement nor a signature.
+
+use crate::domain::application::Application;
+use crate::error::Error;
+use crate::tokens::{Tokens, seconds};
+use stoa_proto::auth::TokenSet;
+use stoa_rpc::access_token::SCOPE_ANONYMOUS;
+use stoa_types::id::ClientId;
+use stoa_types::{Entropy, Timestamp};
+
+/// How long one token is handed out.
+const SHARED_S: i64 = 60;
+
+/// The token of the present minute of each application.
+pub(crate) struct AnonymousTokens {
+    tokens: moka::sync::Cache<ClientId, Shared>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    token: String,
+    from_s: i64,
+    exp_s: i64,
+    epoch: i64,
+}
+
+impl AnonymousTokens {
+    pub(crate) fn new() -> Self {
+        let tokens = moka::sync::Cache::builder().max_capacity(1000).build();
+        Self { tokens }
+    }
+
+    /// The token that callers of this application get now.
+    pub(crate) fn grant(
+        &self,
+        application: &Application,
+        tokens: &Tokens,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<TokenSet, Error> {
+        let now_s = now.as_secs();
+        let fits = |shared: &Shared| {
+            (shared.from_s..shared.from_s + SHARED_S).contains(&now_s)
+                && shared.exp_s > now_s
+                && shared.epoch == application.epoch
+        };
+        let shared = match self.tokens.get(&application.id).filter(fits) {
+            Some(shared) => shared,
+            None => {
+                let (token, exp_s) = tokens.anonymous(application, now, entropy)?;
+                let shared = Shared {
+                    token,
+                    from_s: now_s,
+                    exp_s,
+                    epoch: application.epoch,
+                };
+                self.tokens.insert(application.id, shared.clone());
+                shared
+            }
+        };
+        Ok(TokenSet {
+            access_token: shared.token,
+            refresh_token: None,
+            expires_in: seconds(shared.exp_s - now_s),
+            scope: SCOPE_ANONYMOUS.to_owned(),
+        })
+    }
+}

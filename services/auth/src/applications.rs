@@ -1,0 +1,47 @@
+//! Applications as the grants look them up.
+
+use crate::domain::application::Application;
+use crate::store::applications;
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_db::{Db, DbError};
+use stoa_types::id::ClientId;
+
+/// How long a row is believed for grants that need no secret. When an application is deleted,
+/// gateways refuse its tokens by an entry that lives longer than this, so a token that was granted
+/// from an old row is dead on arrival.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+/// The applications of this installation, those in use in memory.
+pub(crate) struct Applications {
+    db: Db,
+    known: moka::sync::Cache<ClientId, Arc<Application>>,
+}
+
+impl Applications {
+    pub(crate) fn new(db: Db) -> Self {
+        let known = moka::sync::Cache::builder()
+            .max_capacity(1000)
+            .time_to_live(BELIEVED)
+            .build();
+        Self { db, known }
+    }
+
+    /// The application, as it was at most a minute ago; for grants that prove no secret.
+    pub(crate) async fn known(&self, id: ClientId) -> Result<Option<Arc<Application>>, DbError> {
+        if let Some(known) = self.known.get(&id) {
+            return Ok(Some(known));
+        }
+        self.now(id).await
+    }
+
+    /// The application as it is, with the secrets that count now.
+    pub(crate) async fn now(&self, id: ClientId) -> Result<Option<Arc<Application>>, DbError> {
+        let found = applications::application(&self.db, id).await?.map(Arc::new);
+        match &found {
+            Some(application) => self.known.insert(id, Arc::clone(application)),
+            None => self.known.invalidate(&id),
+        }
+        Ok(found)
+    }
+}

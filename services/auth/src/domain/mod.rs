@@ -1,0 +1,8 @@
+//! The rules of sessions, keys and settings: pure, without SQL or clocks.
+
+pub(crate) mod application;
+pub(crate) mod family;
+pub(crate) mod lifetimes;
+pub(crate) mod revocation;
+pub(crate) mod seal;
+pub(crate) mod search_schema;

@@ -1,0 +1,89 @@
+//! What can go wrong in auth, and what clients are told.
+
+use stoa_credentials::Busy;
+use stoa_db::DbError;
+use stoa_policy::Denied;
+use stoa_rpc::keys::BadKey;
+use stoa_types::{Problem, Problems, SourceKind};
+
+/// A failure of a handler.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A mandatory parameter of a grant is missing.
+    #[error("the parameter {0} is missing")]
+    Missing(&'static str),
+    /// A wrong credential, whatever it was: which one is nobody's business.
+    #[error("a credential is wrong")]
+    Unauthorized,
+    /// The subject of an exchange is alive but may not.
+    #[error("the subject may not do this")]
+    Forbidden,
+    /// A window or a queue is full.
+    #[error("too many requests, again in {retry_after_s} s")]
+    TooMany {
+        /// Seconds after which it may be tried again.
+        retry_after_s: u32,
+    },
+    /// Parameters of the operator API are wrong.
+    #[error("bad parameters")]
+    Invalid(Problems),
+    /// The marketplace has as many schemas of this kind as it may have.
+    #[error("there are too many search schemas of this kind")]
+    TooManySchemas,
+    /// No such schema.
+    #[error("there is no such search schema")]
+    UnknownSchema,
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Another service refused, or is out of reach.
+    #[error("another service refused: {0}")]
+    Peer(Problems),
+    /// A feed could not be read.
+    #[error("a feed failed")]
+    Feed(#[from] stoa_feed::Error),
+    /// The own database.
+    #[error("storage failed")]
+    Db(#[from] DbError),
+    /// A token could not be signed.
+    #[error("a token could not be signed")]
+    Sign(#[from] BadKey),
+}
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Self {
+        Self::TooMany { retry_after_s: 2 }
+    }
+}
+
+impl From<Error> for Problems {
+    /// The only place that decides what clients see.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Missing(name) => Problem::bad_request("A mandatory parameter is missing")
+                .at(SourceKind::Body, vec![name.into()])
+                .into(),
+            Error::Unauthorized => Problem::unauthorized().into(),
+            Error::Forbidden => Problem::forbidden().into(),
+            Error::TooMany { retry_after_s } => Problem::too_many_requests(retry_after_s).into(),
+            Error::Invalid(problems) | Error::Peer(problems) => problems,
+            Error::TooManySchemas => {
+                Problem::conflict("conflict", "There are too many search schemas of this kind")
+                    .into()
+            }
+            Error::UnknownSchema => {
+                Problem::conflict("conflict", "There is no such search schema").into()
+            }
+            Error::Denied(denied) => denied.problem().into(),
+            Error::Feed(error) => error.into(),
+            // A client that is told 401 throws its session away, so our own trouble is never 401.
+            Error::Db(
+                DbError::Busy(_)
+                | DbError::Unavailable(_)
+                | DbError::Contended { .. }
+                | DbError::WriteTimeout,
+            ) => Problem::unavailable().into(),
+            Error::Db(_) | Error::Sign(_) => Problem::internal().into(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Work that comes due with time.
+
+pub(crate) mod prune;

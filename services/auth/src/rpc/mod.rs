@@ -1,0 +1,129 @@
+//! The RPCs, one file each.
+
+mod exchange_token;
+mod get_operator_access;
+mod grant_anonymous;
+mod grant_integration;
+mod grant_operator;
+mod grant_password;
+mod query_search_schemas;
+mod refresh;
+mod revoke;
+mod set_search_schema;
+mod show_marketplace;
+mod snapshot;
+mod unset_search_schema;
+
+use crate::Auth;
+use crate::domain::family::Session;
+use crate::error::Error;
+use crate::store::sessions;
+use std::sync::Arc;
+use stoa_credentials::secret;
+use stoa_proto::auth as pb;
+use stoa_proto::types::Empty;
+use stoa_rpc::unary;
+use tonic::{Request, Response, Status};
+
+/// The generated service.
+pub(crate) struct Rpc(pub(crate) Arc<Auth>);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl pb::auth_server::Auth for Rpc {
+    async fn grant_anonymous(&self, r: Request<pb::GrantAnonymousRequest>) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| grant_anonymous::grant_anonymous(&self.0, c, m)).await
+    }
+    async fn grant_password(&self, r: Request<pb::GrantPasswordRequest>) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| grant_password::grant_password(&self.0, c, m)).await
+    }
+    async fn grant_integration(
+        &self,
+        r: Request<pb::GrantIntegrationRequest>,
+    ) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| {
+            grant_integration::grant_integration(&self.0, c, m)
+        })
+        .await
+    }
+    async fn grant_operator(&self, r: Request<pb::GrantOperatorRequest>) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| grant_operator::grant_operator(&self.0, c, m)).await
+    }
+    async fn refresh(&self, r: Request<pb::RefreshRequest>) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| refresh::refresh(&self.0, c, m)).await
+    }
+    async fn exchange_token(&self, r: Request<pb::ExchangeTokenRequest>) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| exchange_token::exchange_token(&self.0, c, m)).await
+    }
+    async fn revoke(&self, r: Request<pb::RevokeRequest>) -> Answer<Empty> {
+        unary(r, |c, m| revoke::revoke(&self.0, c, m)).await
+    }
+    async fn show_marketplace(
+        &self,
+        r: Request<pb::ShowMarketplaceRequest>,
+    ) -> Answer<pb::Marketplace> {
+        unary(r, |c, m| show_marketplace::show_marketplace(&self.0, c, m)).await
+    }
+    async fn query_search_schemas(
+        &self,
+        r: Request<pb::QuerySearchSchemasRequest>,
+    ) -> Answer<pb::QuerySearchSchemasResponse> {
+        unary(r, |c, m| {
+            query_search_schemas::query_search_schemas(&self.0, c, m)
+        })
+        .await
+    }
+    async fn set_search_schema(
+        &self,
+        r: Request<pb::SetSearchSchemaRequest>,
+    ) -> Answer<pb::SearchSchema> {
+        unary(r, |c, m| {
+            set_search_schema::set_search_schema(&self.0, c, m)
+        })
+        .await
+    }
+    async fn unset_search_schema(
+        &self,
+        r: Request<pb::UnsetSearchSchemaRequest>,
+    ) -> Answer<pb::SearchSchema> {
+        unary(r, |c, m| {
+            unset_search_schema::unset_search_schema(&self.0, c, m)
+        })
+        .await
+    }
+    async fn snapshot(&self, r: Request<pb::SnapshotRequest>) -> Answer<pb::SnapshotResponse> {
+        unary(r, |c, m| snapshot::snapshot(&self.0, c, m)).await
+    }
+    async fn get_operator_access(
+        &self,
+        r: Request<pb::GetOperatorAccessRequest>,
+    ) -> Answer<pb::OperatorAccess> {
+        unary(r, |c, m| {
+            get_operator_access::get_operator_access(&self.0, c, m)
+        })
+        .await
+    }
+}
+
+/// Prefix of refresh tokens, by which scanners find leaks.
+const REFRESH_PREFIX: &str = "srt_";
+
+/// Mandatory parameters: one that was sent without a value counts as left out (RFC 6749 3.2).
+fn given(parameters: &[(&'static str, &str)]) -> Result<(), Error> {
+    match parameters.iter().find(|(_, value)| value.is_empty()) {
+        Some((name, _)) => Err(Error::Missing(name)),
+        None => Ok(()),
+    }
+}
+
+/// Stores a session with its first refresh token, in one transaction, and makes its token set.
+async fn open(auth: &Auth, session: &Session) -> Result<pb::TokenSet, Error> {
+    let token = secret::generate(REFRESH_PREFIX, &*auth.entropy);
+    let hash = secret::hash(&token);
+    auth.db
+        .write(|tx| async move { sessions::put_session(&tx, session, &hash).await })
+        .await?;
+    auth.tokens
+        .of_session(session, token, session.started_at, &*auth.entropy)
+}

@@ -1,0 +1,43 @@
+//! Everything that auth keeps: the only place with SQL.
+
+pub(crate) mod applications;
+mod dialect;
+pub(crate) mod installation;
+pub(crate) mod keys;
+pub(crate) mod operators;
+pub(crate) mod revocations;
+pub(crate) mod sessions;
+pub(crate) mod settings;
+
+use stoa_db::{MigrationSet, migrations};
+
+/// The tables of auth and those of its feed.
+pub(crate) const MIGRATIONS: MigrationSet =
+    migrations!("0001_auth").with(&[&stoa_feed::MIGRATIONS]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stoa_db::Db;
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        async fn every_statement_fits_the_schema(db: Db) {
+            for (name, text) in [
+                applications::ALL,
+                installation::ALL,
+                keys::ALL,
+                operators::ALL,
+                revocations::ALL,
+                sessions::ALL,
+                settings::ALL,
+            ]
+            .concat()
+            {
+                db.prepare(text).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+            }
+            for pair in dialect::PAIRS {
+                db.prepare(db.pick(pair.0, pair.1)).await.unwrap();
+            }
+        }
+    }
+}
