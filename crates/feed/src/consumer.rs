@@ -92,7 +92,7 @@ impl Consumer {
         let mut pauses = Pauses::new();
         loop {
             let turn = self.0.turn.lock().await;
-            let before = self.0.state.borrow().position;
+            let started = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = tasks.stopping() => break,
@@ -111,7 +111,7 @@ impl Consumer {
                     tracing::warn!(owner, cursor, error = ?error, "A consumer starts again");
                 }
             }
-            if self.0.state.borrow().position > before {
+            if started.elapsed() > DEAF {
                 pauses = Pauses::new();
             }
             tokio::select! {

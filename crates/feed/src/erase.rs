@@ -168,7 +168,7 @@ fn strip_transaction(
 }
 
 /// Rewrites up to `limit` envelopes of the own outbox that hold personal data of the user. Returns
-/// how many; a job calls it, a transaction each, until that is 0, then `Db::purge_log`.
+/// how many; a job calls it, a transaction each, until that is 0, then `Db::purge_deleted`.
 ///
 /// # Errors
 /// Those of the statements.
@@ -189,4 +189,227 @@ pub async fn erase_outbox(tx: &Tx, user: UserId, limit: u32) -> Result<u64, Erro
             .await?;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stoa_proto::types;
+    use stoa_types::SeededEntropy;
+
+    const MARK: &str = "Ada";
+
+    fn id(seed: u64) -> UserId {
+        UserId::random(&SeededEntropy::new(seed))
+    }
+
+    fn resource(resource: resource::Resource) -> Option<Resource> {
+        Some(Resource {
+            resource: Some(resource),
+        })
+    }
+
+    fn user_event(user: UserId) -> PublicEvent {
+        let text = || Some(MARK.to_owned());
+        let shown = users::User {
+            id: user.to_string(),
+            state: Some("active".into()),
+            created_at_ms: Some(5),
+            email: text(),
+            pending_email: text(),
+            identity_providers: vec![users::IdentityProvider {
+                idp_id: "facebook".into(),
+                user_id: MARK.into(),
+            }],
+            profile_image_id: Some("i".into()),
+            profile: Some(users::Profile {
+                first_name: text(),
+                last_name: text(),
+                display_name: text(),
+                abbreviated_name: text(),
+                bio: text(),
+                public_data: text(),
+                protected_data: text(),
+                private_data: text(),
+                metadata: text(),
+            }),
+            ..users::User::default()
+        };
+        let mut previous = shown.clone();
+        previous.id.clear();
+        PublicEvent {
+            resource_type: "user".into(),
+            resource_id: user.to_string(),
+            resource: resource(resource::Resource::User(shown)),
+            previous: resource(resource::Resource::User(previous)),
+            ..PublicEvent::default()
+        }
+    }
+
+    fn listing(author: UserId) -> listings::Listing {
+        let data = || format!(r#"{{"by":"{MARK}"}}"#);
+        listings::Listing {
+            id: "l".into(),
+            author_id: author.to_string(),
+            state: "published".into(),
+            created_at_ms: 6,
+            title: MARK.into(),
+            description: Some(MARK.into()),
+            geolocation: Some(types::LatLng { lat: 1.0, lng: 2.0 }),
+            availability_plan: Some(data()),
+            public_data: data(),
+            private_data: Some(data()),
+            metadata: r#"{"rank":1}"#.into(),
+            price: Some(types::Money {
+                amount: 100,
+                currency: "EUR".into(),
+            }),
+            ..listings::Listing::default()
+        }
+    }
+
+    fn holds_mark(message: &impl prost::Message) -> bool {
+        let bytes = message.encode_to_vec();
+        bytes.windows(MARK.len()).any(|w| w == MARK.as_bytes())
+    }
+
+    #[test]
+    // contract: security S46 (events)
+    fn a_deleted_users_own_events_keep_only_what_is_not_personal() {
+        let user = id(1);
+        let mut event = user_event(user);
+        assert!(holds_mark(&event));
+        assert!(!strip_event(&mut event, id(2)));
+        assert!(strip_event(&mut event, user));
+        assert!(!holds_mark(&event));
+        let Some(resource::Resource::User(shown)) = event.resource.clone().unwrap().resource else {
+            panic!("the event is still about a user");
+        };
+        assert_eq!(shown.id, user.to_string());
+        assert_eq!(shown.created_at_ms, Some(5));
+        assert_eq!(shown.state.as_deref(), Some("active"));
+        assert_eq!(shown.profile_image_id, None);
+        assert!(
+            !strip_event(&mut event, user),
+            "a second time changes nothing"
+        );
+    }
+
+    #[test]
+    // contract: security S46 (events)
+    fn listings_of_a_deleted_author_lose_texts_places_and_data_but_not_the_operators_metadata() {
+        let user = id(1);
+        // What came before is cut to what changed.
+        let previous = listings::Listing {
+            title: MARK.into(),
+            public_data: format!(r#"{{"by":"{MARK}"}}"#),
+            ..listings::Listing::default()
+        };
+        let mut envelope = Envelope {
+            public_events: vec![PublicEvent {
+                resource_type: "listing".into(),
+                resource: resource(resource::Resource::Listing(listing(user))),
+                previous: resource(resource::Resource::Listing(previous)),
+                ..PublicEvent::default()
+            }],
+            payload: Some(Payload::Listing(listing(user))),
+            ..Envelope::default()
+        };
+        assert_eq!(personal_of(&envelope), BTreeSet::from([user.to_string()]));
+        assert!(!strip(&mut envelope, id(2)));
+        assert!(strip(&mut envelope, user));
+        assert!(!holds_mark(&envelope));
+        let Some(Payload::Listing(left)) = &envelope.payload else {
+            panic!("the payload is still a listing");
+        };
+        assert_eq!(left.geolocation, None);
+        assert_eq!(left.metadata, r#"{"rank":1}"#);
+        assert_eq!(left.state, "published");
+        assert_eq!(left.created_at_ms, 6);
+        assert_eq!(left.price.as_ref().unwrap().amount, 100);
+    }
+
+    #[test]
+    // contract: security S46 (events)
+    fn a_deleted_listing_event_that_shows_only_what_was_before_is_stripped_by_its_people() {
+        let user = id(1);
+        let mut event = PublicEvent {
+            resource_type: "listing".into(),
+            previous: resource(resource::Resource::Listing(listings::Listing {
+                title: MARK.into(),
+                ..listings::Listing::default()
+            })),
+            personal_of: vec![user.to_string()],
+            ..PublicEvent::default()
+        };
+        assert!(strip_event(&mut event, user));
+        assert!(!holds_mark(&event));
+    }
+
+    #[test]
+    // contract: security S46 (events)
+    fn protected_data_loses_the_keys_of_the_deleted_writer_only() {
+        let (gone, stays) = (id(1), id(2));
+        let transaction = transactions::Transaction {
+            id: "t".into(),
+            protected_data: r#"{"phone":"Ada","address":{"n":1.50},"size":"L"}"#.into(),
+            metadata: r#"{"k":1}"#.into(),
+            protected_data_writers: HashMap::from([
+                ("phone".to_owned(), gone.to_string()),
+                ("address".to_owned(), stays.to_string()),
+                ("size".to_owned(), stays.to_string()),
+            ]),
+            ..transactions::Transaction::default()
+        };
+        let previous = transactions::Transaction {
+            protected_data: r#"{"size":"Ada","phone":null}"#.into(),
+            protected_data_writers: HashMap::from([("size".to_owned(), gone.to_string())]),
+            ..transactions::Transaction::default()
+        };
+        let mut envelope = Envelope {
+            public_events: vec![PublicEvent {
+                resource_type: "transaction".into(),
+                resource: resource(resource::Resource::Transaction(transaction.clone())),
+                previous: resource(resource::Resource::Transaction(previous)),
+                ..PublicEvent::default()
+            }],
+            payload: Some(Payload::Transaction(transaction)),
+            ..Envelope::default()
+        };
+        let both = BTreeSet::from([gone.to_string(), stays.to_string()]);
+        assert_eq!(personal_of(&envelope), both);
+        assert!(strip(&mut envelope, gone));
+        assert!(!holds_mark(&envelope));
+        let Some(Payload::Transaction(left)) = &envelope.payload else {
+            panic!("the payload is still a transaction");
+        };
+        assert_eq!(left.protected_data, r#"{"address":{"n":1.50},"size":"L"}"#);
+        assert_eq!(left.metadata, r#"{"k":1}"#);
+        assert_eq!(left.protected_data_writers.len(), 2);
+        assert_eq!(personal_of(&envelope), BTreeSet::from([stays.to_string()]));
+    }
+
+    #[test]
+    // contract: security S46 (events)
+    fn texts_of_messages_and_reviews_stay() {
+        let user = id(1);
+        let mut event = PublicEvent {
+            resource_type: "message".into(),
+            resource: resource(resource::Resource::Message(transactions::Message {
+                content: Some(MARK.into()),
+                sender_id: user.to_string(),
+                ..transactions::Message::default()
+            })),
+            personal_of: vec![user.to_string()],
+            ..PublicEvent::default()
+        };
+        assert!(!strip_event(&mut event, user));
+        event.resource = resource(resource::Resource::Review(transactions::Review {
+            content: Some(MARK.into()),
+            author_id: user.to_string(),
+            ..transactions::Review::default()
+        }));
+        assert!(!strip_event(&mut event, user));
+        assert!(holds_mark(&event));
+    }
 }

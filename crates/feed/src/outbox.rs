@@ -187,3 +187,84 @@ impl EnvelopeBuilder {
         envelope
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stoa_policy::Role;
+    use stoa_proto::events::{Resource, resource};
+    use stoa_types::SeededEntropy;
+    use stoa_types::id::{ClientId, OperatorId, SessionId, UserId};
+
+    #[test]
+    fn the_public_source_follows_from_the_callers_level() {
+        let entropy = SeededEntropy::new(1);
+        let user = |level| {
+            let id = UserId::random(&entropy);
+            Actor::user(
+                level,
+                id,
+                ClientId::random(&entropy),
+                SessionId::random(&entropy),
+            )
+        };
+        for (actor, source) in [
+            (Actor::anonymous(None), "source/marketplace-api"),
+            (user(Level::User), "source/marketplace-api"),
+            (user(Level::TrustedUser), "source/marketplace-api"),
+            (user(Level::LimitedUser), "source/marketplace-api"),
+            (
+                Actor::integration(ClientId::random(&entropy)),
+                "source/integration-api",
+            ),
+            (
+                Actor::operator(OperatorId::random(&entropy), Role::Staff),
+                "source/console",
+            ),
+        ] {
+            assert_eq!(Origin::new(&actor, None).source, source, "{actor:?}");
+        }
+        let transition = Origin::new(&user(Level::User), None).with_source(SOURCE_TRANSACTION);
+        assert_eq!(transition.source, "source/transaction");
+    }
+
+    #[test]
+    fn an_envelope_says_who_when_and_whose_data_it_holds() {
+        let entropy = SeededEntropy::new(1);
+        let operator = OperatorId::random(&entropy);
+        let request = RequestId::random(&entropy);
+        let origin = Origin::new(&Actor::operator(operator, Role::Owner), Some(request));
+        let event = PublicEvent {
+            event_type: "user/updated".into(),
+            resource_type: "user".into(),
+            resource_id: "u1".into(),
+            resource: Some(Resource {
+                resource: Some(resource::Resource::User(stoa_proto::users::User {
+                    id: "u1".into(),
+                    ..Default::default()
+                })),
+            }),
+            ..PublicEvent::default()
+        };
+        let built = EnvelopeBuilder::new("user.updated", "u1", 4)
+            .public_event(event)
+            .build(&origin, Timestamp::from_ms(9), &entropy);
+        let actor = built.actor.clone().unwrap();
+        assert_eq!(actor.level, "operator");
+        assert_eq!(actor.operator_id, operator.to_string());
+        assert_eq!(actor.request_id, request.to_string());
+        assert_eq!((built.occurred_at_ms, built.aggregate_version), (9, 4));
+        assert_eq!((built.position, built.schema_version), (0, 1));
+        assert_eq!(built.public_events[0].source, "source/console");
+        assert_eq!(built.public_events[0].personal_of, ["u1"]);
+        assert_ne!(built.public_events[0].id, built.id);
+
+        let after = Origin::because_of(&built);
+        assert_eq!(after.actor.cause, built.id);
+        assert_eq!(after.actor.operator_id, operator.to_string());
+        assert_eq!(
+            (after.actor.level.as_str(), after.source),
+            ("system", "source/console")
+        );
+    }
+}

@@ -217,3 +217,128 @@ impl<S: Source> Streaming<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt as _, StreamExt as _};
+    use stoa_types::{ManualClock, Timestamp};
+
+    /// An outbox in memory.
+    #[derive(Clone)]
+    struct Fake(Arc<watch::Sender<Progress>>);
+
+    impl Fake {
+        fn new() -> Self {
+            Self(Arc::new(watch::Sender::new(Progress::default())))
+        }
+
+        fn pass(&self, head: u64) {
+            self.0.send_modify(|progress| {
+                progress.head = head;
+                progress.passed = Some(Instant::now());
+            });
+        }
+    }
+
+    impl Source for Fake {
+        async fn refresh(&self) -> Result<(), DbError> {
+            Ok(())
+        }
+        fn progress(&self) -> watch::Receiver<Progress> {
+            self.0.subscribe()
+        }
+        async fn after(&self, position: u64) -> Result<Vec<Envelope>, DbError> {
+            let last = self.0.borrow().head.min(position + u64::from(BATCH));
+            Ok((position + 1..=last)
+                .map(|position| Envelope {
+                    position,
+                    ..Envelope::default()
+                })
+                .collect())
+        }
+    }
+
+    fn follow(source: &Fake, tasks: &Tasks, after: u64) -> Items {
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(7_000)));
+        Box::pin(stream(source.clone(), clock, tasks.clone(), after))
+    }
+
+    async fn next(items: &mut Items) -> Item {
+        items.next().await.unwrap().unwrap().item.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_come_every_half_second_and_stop_when_the_sequencer_stalls() {
+        let source = Fake::new();
+        source.pass(3);
+        let mut items = follow(&source, &Tasks::new(), 3);
+        let started = Instant::now();
+        let beat = Item::Heartbeat(Heartbeat {
+            head: 3,
+            now_ms: 7_000,
+        });
+        for i in 0..3 {
+            assert_eq!(next(&mut items).await, beat);
+            assert_eq!(started.elapsed(), HEARTBEAT * i);
+        }
+        // The pass is one second old; no heartbeat vouches for more than that.
+        let silence = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(silence, items.next()).await.is_err());
+        source.pass(3);
+        assert_eq!(next(&mut items).await, beat);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_no_pass_stands_behind_gets_no_heartbeat() {
+        let source = Fake::new();
+        let mut items = follow(&source, &Tasks::new(), 0);
+        let silence = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(silence, items.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_consumer_gets_every_envelope_once_with_heartbeats_between() {
+        let source = Fake::new();
+        let head = u64::from(BATCH) * 3 + 5;
+        let mut items = follow(&source, &Tasks::new(), 2);
+        let (mut seen, mut beats) = (2, 0);
+        while seen < head {
+            source.pass(head);
+            match next(&mut items).await {
+                Item::Envelope(envelope) => {
+                    seen += 1;
+                    assert_eq!(envelope.position, seen);
+                    tokio::time::advance(Duration::from_millis(100)).await;
+                }
+                Item::Heartbeat(beat) => {
+                    assert_eq!(beat.head, head);
+                    beats += 1;
+                }
+            }
+        }
+        assert!(beats > 50, "{beats}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stamped_envelope_is_sent_at_once() {
+        let source = Fake::new();
+        source.pass(0);
+        let mut items = follow(&source, &Tasks::new(), 0);
+        assert!(matches!(next(&mut items).await, Item::Heartbeat(_)));
+        assert!(items.next().now_or_never().is_none());
+        let before = Instant::now();
+        source.pass(1);
+        assert!(matches!(next(&mut items).await, Item::Envelope(_)));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_when_the_process_stops() {
+        let (source, tasks) = (Fake::new(), Tasks::new());
+        let mut items = follow(&source, &tasks, 0);
+        assert!(items.next().now_or_never().is_none());
+        tasks.shut_down().await;
+        assert!(items.next().await.is_none());
+    }
+}

@@ -35,6 +35,7 @@ stoa_db::statements! {
     REWRITE = "UPDATE outbox SET envelope = $1 WHERE id = $2";
     FORGET_PERSONAL = "DELETE FROM outbox_personal WHERE user_id = $1 AND envelope_id = $2";
 
+    /// $4 is the present time.
     LEASE = "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO UPDATE
                 SET holder = excluded.holder, expires_at = excluded.expires_at
@@ -64,4 +65,20 @@ stoa_db::statements! {
                     ON CONFLICT (id) DO UPDATE
                        SET version = excluded.version, settings = excluded.settings
                      WHERE settings_copy.version < excluded.version";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stoa_db::Db;
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        async fn every_statement_fits_the_schema(db: Db) {
+            for (name, text) in ALL {
+                if let Err(error) = db.prepare(text).await {
+                    panic!("{name}: {error:?}");
+                }
+            }
+        }
+    }
 }
