@@ -54,3 +54,78 @@ pub(super) async fn change_password(
         .await?;
     Ok(view::current(&user, settings))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MIGRATIONS;
+    use crate::rpc::harness::*;
+    use crate::rpc::{check_password, show_current};
+    use stoa_db::{Db, accounting};
+
+    fn from_to(current: &str, new: &str) -> pb::ChangePasswordRequest {
+        pb::ChangePasswordRequest {
+            current_password: current.to_owned(),
+            new_password: new.to_owned(),
+        }
+    }
+
+    async fn logs_in(world: &World, password: &str) -> bool {
+        let request = pb::CheckPasswordRequest {
+            email: "a@x.io".into(),
+            password: password.to_owned(),
+        };
+        let answer = check_password::check_password(&world.cx, world.system(), request).await;
+        answer.unwrap().user.is_some()
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: security 2.6
+        async fn a_new_password_ends_every_session_but_the_callers(db: Db) {
+            let world = World::new(db).await;
+            let id = world.sign_up("a@x.io").await;
+            let call = change_password(&world.cx, world.user(id), from_to(PASSWORD, " new horse "));
+            let (user, statements) = accounting::scope(call).await;
+            assert_eq!(user.unwrap().version, 2);
+            // Read; then row, password, next version, envelope.
+            assert_eq!(statements.count, 5);
+            assert!(logs_in(&world, " new horse ").await);
+            assert!(!logs_in(&world, "new horse").await && !logs_in(&world, PASSWORD).await);
+            let (envelope, access, event) = world.last().await;
+            assert_eq!((envelope.r#type.as_str(), event), ("user.epoch-raised", None));
+            assert_eq!((access.epoch, access.except_sid), (1, Some(session(1).to_string())));
+            let mut elsewhere = world.user(id);
+            elsewhere.actor.session = Some(session(2));
+            let empty = pb::ShowCurrentUserRequest {};
+            let dead = show_current::show_current(&world.cx, elsewhere.clone(), empty).await;
+            assert_eq!(refusal(dead), "401 auth-invalid-access-token");
+            let dead = change_password(&world.cx, elsewhere, from_to(" new horse ", PASSWORD)).await;
+            assert_eq!(refusal(dead), "401 auth-invalid-access-token");
+            assert!(show_current::show_current(&world.cx, world.user(id), empty).await.is_ok());
+        }
+
+        // contract: users 17
+        async fn a_wrong_or_bad_password_changes_nothing(db: Db) {
+            let world = World::new(db).await;
+            let id = world.sign_up("a@x.io").await;
+            let outcome = change_password(&world.cx, world.user(id), from_to("wrong horse", "new horse")).await;
+            assert_eq!(refusal(outcome), "403 forbidden");
+            let outcome = change_password(&world.cx, world.user(id), from_to(PASSWORD, "short")).await;
+            assert_eq!(refusal(outcome), "400 validation-invalid-value [Key(\"newPassword\")]");
+            assert!(logs_in(&world, PASSWORD).await);
+            assert_eq!(world.envelopes().await.len(), 1);
+        }
+
+        async fn of_two_changes_at_once_the_second_finds_its_password_wrong(db: Db) {
+            let world = World::new(db).await;
+            let id = world.sign_up("a@x.io").await;
+            let (one, two) = tokio::join!(
+                change_password(&world.cx, world.user(id), from_to(PASSWORD, "one horse")),
+                change_password(&world.cx, world.user(id), from_to(PASSWORD, "two horses")),
+            );
+            let (won, lost, new) = if one.is_ok() { (one, two, "one horse") } else { (two, one, "two horses") };
+            assert_eq!((won.unwrap().version, refusal(lost)), (2, "403 forbidden".to_owned()));
+            assert!(logs_in(&world, new).await);
+        }
+    }
+}

@@ -48,3 +48,66 @@ pub(super) async fn delete_current(
     cx.erased.notify_one();
     Ok(view::current(&gone, settings))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MIGRATIONS;
+    use crate::rpc::harness::*;
+    use crate::rpc::{check_password, show_current};
+    use stoa_db::{Db, accounting};
+    use stoa_proto::events::resource;
+
+    fn with(password: &str) -> pb::DeleteCurrentUserRequest {
+        pb::DeleteCurrentUserRequest {
+            current_password: password.to_owned(),
+        }
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: users 17
+        async fn a_wrong_password_or_an_untrusted_token_deletes_nothing(db: Db) {
+            let world = World::new(db).await;
+            let id = world.sign_up("a@x.io").await;
+            let outcome = delete_current(&world.cx, world.trusted(id), with("wrong horse")).await;
+            assert_eq!(refusal(outcome), "403 forbidden");
+            let outcome = delete_current(&world.cx, world.user(id), with(PASSWORD)).await;
+            assert_eq!(refusal(outcome), "403 forbidden");
+            assert_eq!(world.envelopes().await.len(), 1);
+        }
+
+        // contract: users 35, integration I10
+        async fn a_deletion_leaves_a_tombstone_and_one_event_without_the_person(db: Db) {
+            let world = World::new(db).await;
+            let id = world.sign_up("olli@x.io").await;
+            let call = delete_current(&world.cx, world.trusted(id), with(PASSWORD));
+            let (gone, statements) = accounting::scope(call).await;
+            let expected = pb::User {
+                id: id.to_string(),
+                view: pb::UserView::Current.into(),
+                deleted: true,
+                version: 2,
+                ..pb::User::default()
+            };
+            assert_eq!(gone.unwrap(), expected);
+            // Read; then row, password, tombstone, addresses, erasure, envelope, whose data it holds.
+            assert_eq!(statements.count, 8);
+            let (envelope, access, event) = world.last().await;
+            assert_eq!(envelope.r#type, "user.deleted");
+            assert_eq!((access.state.as_str(), access.epoch, access.version), ("deleted", 1, 2));
+            let event = event.unwrap();
+            assert_eq!((event.event_type.as_str(), &event.resource), ("user/deleted", &None));
+            let Some(resource::Resource::User(old)) = event.previous.unwrap().resource else {
+                panic!("a user");
+            };
+            assert_eq!((old.state.as_deref(), old.email, old.profile), (Some("active"), None, Some(pb::Profile::default())));
+            let own = show_current::show_current(&world.cx, world.trusted(id), pb::ShowCurrentUserRequest {}).await;
+            assert_eq!(refusal(own), "401 auth-invalid-access-token");
+            let again = delete_current(&world.cx, world.trusted(id), with(PASSWORD)).await;
+            assert_eq!(refusal(again), "401 auth-invalid-access-token");
+            let login = pb::CheckPasswordRequest { email: "olli@x.io".into(), password: PASSWORD.into() };
+            let login = check_password::check_password(&world.cx, world.system(), login).await.unwrap();
+            assert_eq!(login.user, None);
+        }
+    }
+}

@@ -19,6 +19,9 @@ mod unban;
 mod update_current_profile;
 mod update_profile;
 
+#[cfg(test)]
+pub(crate) mod harness;
+
 use crate::domain::user::User;
 use crate::error::Error;
 use crate::store;

@@ -113,3 +113,123 @@ fn states(names: &[String], level: Level, fields: &mut Fields) -> Vec<UserState>
     }
     states
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MIGRATIONS;
+    use crate::rpc::harness::*;
+    use crate::rpc::{ban, delete};
+    use stoa_db::{Db, accounting};
+
+    fn paged(page: u32, per_page: u32) -> pb::QueryUsersRequest {
+        pb::QueryUsersRequest {
+            page: Some(Page { page, per_page }),
+            ..pb::QueryUsersRequest::default()
+        }
+    }
+
+    async fn emails(world: &World, request: pb::QueryUsersRequest) -> (Vec<String>, u64) {
+        let (answer, statements) =
+            accounting::scope(query(&world.cx, world.integration(), request)).await;
+        let answer = answer.unwrap();
+        assert_eq!(statements.count, 2);
+        let emails = answer.users.into_iter().map(|user| user.email.unwrap());
+        (emails.collect(), answer.meta.unwrap().total_items)
+    }
+
+    #[test]
+    fn bad_parameters_are_all_named() {
+        let request = pb::QueryUsersRequest {
+            created_at_start_ms: Some(i64::MAX),
+            sort: vec!["email".into()],
+            states: vec!["gone".into()],
+            ..paged(0, 101)
+        };
+        let problems = filter(request, Level::Integration).unwrap_err();
+        let found: Vec<String> = problems
+            .as_slice()
+            .iter()
+            .map(|p| format!("{} {:?}", p.code, p.source.as_ref().unwrap().path))
+            .collect();
+        let invalid = |name: &str| format!("validation-invalid-value [Key({name:?})]");
+        let expected = [
+            invalid("page"),
+            invalid("perPage"),
+            invalid("createdAtStart"),
+            invalid("sort"),
+            "validation-disallowed-key [Key(\"states\")]".to_owned(),
+            invalid("states"),
+        ];
+        assert_eq!(found, expected);
+        let many = pb::QueryUsersRequest {
+            sort: vec!["createdAt".into(); 4],
+            ..paged(1, 100)
+        };
+        assert_eq!(filter(many, Level::Operator).unwrap_err().status(), 400);
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: users 44, integration I5
+        async fn users_are_filtered_by_time_sorted_and_paged(db: Db) {
+            let world = World::new(db).await;
+            let mut middle = 0;
+            for n in 0..5 {
+                if n == 2 {
+                    world.clock.advance_ms(1000);
+                    middle = world.now();
+                }
+                world.sign_up(&format!("u{n}@x.io")).await;
+                world.clock.advance_ms(10);
+            }
+            let (newest, total) = emails(&world, pb::QueryUsersRequest::default()).await;
+            assert_eq!((newest, total), (["u4", "u3", "u2", "u1", "u0"].map(|n| format!("{n}@x.io")).to_vec(), 5));
+            let oldest = pb::QueryUsersRequest { sort: vec!["-createdAt".into()], ..paged(2, 2) };
+            assert_eq!(emails(&world, oldest).await, (vec!["u2@x.io".into(), "u3@x.io".into()], 5));
+            let later = pb::QueryUsersRequest { created_at_start_ms: Some(middle), ..paged(1, 1) };
+            assert_eq!(emails(&world, later).await, (vec!["u4@x.io".into()], 3));
+            let before = pb::QueryUsersRequest {
+                created_at_end_ms: Some(middle),
+                sort: vec!["createdAt".into()],
+                ..pb::QueryUsersRequest::default()
+            };
+            assert_eq!(emails(&world, before).await.1, 2);
+            assert_eq!(emails(&world, paged(9, 100)).await, (vec![], 5));
+        }
+
+        async fn pages_of_users_made_at_the_same_time_concatenate_to_the_whole(db: Db) {
+            let world = World::new(db).await;
+            for n in 0..7 {
+                world.sign_up(&format!("u{n}@x.io")).await;
+            }
+            let whole = emails(&world, pb::QueryUsersRequest::default()).await.0;
+            let mut pages = Vec::new();
+            for page in 1..=3 {
+                pages.extend(emails(&world, paged(page, 3)).await.0);
+            }
+            assert_eq!(pages, whole);
+            assert_eq!(whole.len(), 7);
+        }
+
+        async fn operators_ask_for_states_and_see_the_deleted(db: Db) {
+            let world = World::new(db).await;
+            let (a, b) = (world.sign_up("a@x.io").await, world.sign_up("b@x.io").await);
+            world.sign_up("c@x.io").await;
+            ban::ban(&world.cx, world.operator(), command(a)).await.unwrap();
+            delete::delete(&world.cx, world.operator(), command(b)).await.unwrap();
+            assert_eq!(emails(&world, pb::QueryUsersRequest::default()).await.1, 2);
+            let request = pb::QueryUsersRequest {
+                states: vec!["banned".into(), "deleted".into()],
+                ..pb::QueryUsersRequest::default()
+            };
+            let answer = query(&world.cx, world.operator(), request.clone()).await.unwrap();
+            let mut flags: Vec<_> = answer.users.iter().map(|u| (u.banned, u.deleted, u.email.is_some())).collect();
+            flags.sort_unstable();
+            assert_eq!(flags, [(false, true, false), (true, false, true)]);
+            for caller in [world.user(a), world.anonymous()] {
+                let outcome = query(&world.cx, caller, pb::QueryUsersRequest::default()).await;
+                assert_eq!(refusal(outcome), "403 forbidden");
+            }
+        }
+    }
+}

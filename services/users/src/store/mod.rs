@@ -6,3 +6,6 @@ pub(crate) mod erasures;
 pub(crate) mod query;
 mod row;
 pub(crate) mod users;
+
+#[cfg(test)]
+mod tests;
