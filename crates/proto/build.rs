@@ -1,6 +1,6 @@
 //! Compiles proto/ into Rust and writes the access table from the options of the methods.
 
-use prost_reflect::{DynamicMessage, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, Value};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -47,15 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let Value::Message(option) = options.get_extension(&access).into_owned() else {
                 return Err("the access option is no message".into());
             };
-            write!(
+            writeln!(
                 table,
-                "    {},\n",
-                entry(
-                    &path,
-                    &method.output().full_name().to_owned(),
-                    method.is_server_streaming(),
-                    &option
-                )?
+                "    {},",
+                entry(&path, method.is_server_streaming(), &option)?
             )?;
         }
     }
@@ -69,7 +64,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn entry(
     path: &str,
-    _output: &str,
     streaming: bool,
     option: &DynamicMessage,
 ) -> Result<String, Box<dyn std::error::Error>> {
@@ -88,7 +82,6 @@ fn entry(
             write!(callers, "{:?}, ", name.as_str().unwrap_or_default())?;
         }
     }
-    let _ = option.descriptor();
     Ok(format!(
         "Method {{ path: {path:?}, action: {action:?}, class: Class::{}, streaming: {streaming}, callers: &[{callers}] }}",
         if command { "Command" } else { "Read" },

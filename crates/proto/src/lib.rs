@@ -7,12 +7,7 @@
     missing_docs,
     reason = "the comments of the generated code stand in proto/"
 )]
-#[allow(
-    clippy::all,
-    unreachable_pub,
-    unused_qualifications,
-    reason = "generated code"
-)]
+#[allow(clippy::all, reason = "generated code")]
 mod generated {
     pub mod stoa {
         pub mod access {

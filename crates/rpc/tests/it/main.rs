@@ -1,3 +1,5 @@
 //! The guard, seen from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod guard;

@@ -1,0 +1,105 @@
+//! `users/*`. `show` serves the operator API too.
+
+use crate::call::Call;
+use crate::endpoints::marketplace_api::own_listings::patch;
+use crate::render::{Answer, Resource};
+use stoa_codec::params::{Body, Given};
+use stoa_proto::types::TextPatch;
+use stoa_proto::users::{
+    ProfilePatch, QueryUsersRequest, ShowUserRequest, UpdateUserProfileRequest,
+    show_user_request::By,
+};
+use stoa_rpc::{Problem, Problems};
+use stoa_types::ExtendedData;
+use uuid::Uuid;
+
+/// One user by id or by e-mail address.
+pub(crate) async fn show(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let (id, email) = (call.optional_id("id"), call.optional::<String>("email"));
+    let by = match (id, email) {
+        (Some(id), None) => Some(By::Id(id)),
+        (None, Some(email)) => Some(By::Email(email)),
+        (Some(_), Some(_)) | (None, None) => {
+            call.query.refuse(Problem::invalid_params(
+                "exactly one of id and email is needed",
+            ));
+            None
+        }
+    };
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let user = Call::ask(users.show(call.credentials.request(ShowUserRequest { by }))).await?;
+    Ok(Answer::one(Resource::User(user), show))
+}
+
+/// Users by filter.
+pub(crate) async fn query(mut call: Call) -> Result<Answer, Problems> {
+    let message = filters(&mut call);
+    answer(call, message).await
+}
+
+/// The filters that the operator API shares. A filter on a key without search schema is ignored.
+pub(crate) fn filters(call: &mut Call) -> QueryUsersRequest {
+    for prefix in ["pub_", "prot_", "priv_", "meta_"] {
+        call.query.with_prefix(prefix);
+    }
+    QueryUsersRequest {
+        page: Some(call.page()),
+        created_at_start_ms: call.instant("createdAtStart"),
+        created_at_end_ms: call.instant("createdAtEnd"),
+        sort: call.words("sort"),
+        states: Vec::new(),
+    }
+}
+
+pub(crate) async fn answer(mut call: Call, message: QueryUsersRequest) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let found = Call::ask(users.query(call.credentials.request(message))).await?;
+    Ok(Answer::many(
+        found.users.into_iter().map(Resource::User),
+        found.meta,
+        show,
+    ))
+}
+
+/// Changes of anyone's profile.
+pub(crate) async fn update_profile(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let id = call.body_id("id");
+    let patch = Some(profile_patch(&mut call.body, true));
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let message = UpdateUserProfileRequest {
+        id,
+        patch,
+        reason: None,
+    };
+    let user = Call::ask(users.update_profile(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// The fields of a profile; `metadata` only where the API has it. An object given as null counts
+/// as not given.
+pub(crate) fn profile_patch(body: &mut Body, metadata: bool) -> ProfilePatch {
+    let data = |given: Given<ExtendedData>| given.value().map(|data| data.to_json());
+    ProfilePatch {
+        first_name: body.optional("firstName"),
+        last_name: body.optional("lastName"),
+        display_name: patch(body.nullable("displayName"), |value| TextPatch { value }),
+        bio: patch(body.nullable("bio"), |value| TextPatch { value }),
+        public_data: data(body.nullable("publicData")),
+        protected_data: data(body.nullable("protectedData")),
+        private_data: data(body.nullable("privateData")),
+        metadata: if metadata {
+            data(body.nullable("metadata"))
+        } else {
+            None
+        },
+        profile_image_id: patch(body.nullable::<Uuid>("profileImageId"), |value| TextPatch {
+            value: value.map(|id| id.to_string()),
+        }),
+    }
+}
