@@ -1,0 +1,3 @@
+//! Work that is done behind the commands.
+
+pub(crate) mod remove_listings;

@@ -1,0 +1,29 @@
+//! Shows a listing of the caller in whatever state it is.
+
+use super::decode::query_id;
+use crate::core::{Core, resource};
+use crate::error::Error;
+use crate::store;
+use stoa_policy::view::View;
+use stoa_policy::{Action, require};
+use stoa_proto::listings as pb;
+use stoa_rpc::Caller;
+
+pub(super) async fn show_own(
+    core: &Core,
+    caller: Caller,
+    request: pb::ShowListingRequest,
+) -> Result<pb::Listing, Error> {
+    let id = query_id(&request.id)?;
+    let standing = core.standings.for_read(&caller).await?;
+    let found = store::shown(&core.db, id).await?;
+    let (listing, author) = found.filter(|(l, _)| !l.deleted).ok_or(Error::NotFound)?;
+    let on = resource(&listing, author);
+    require(
+        &caller.actor,
+        Action::ShowOwnListing,
+        &standing.as_standing(),
+        &on,
+    )?;
+    Ok(crate::message::encode(&listing, View::Own))
+}
