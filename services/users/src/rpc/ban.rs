@@ -74,6 +74,25 @@ mod tests {
             assert_eq!(world.envelopes().await.len(), 3);
         }
 
+        // contract: security S44
+        async fn no_write_of_the_user_commits_after_the_ban(db: Db) {
+            let world = World::new(db).await;
+            let id = world.sign_up("a@x.io").await;
+            let patches: Vec<_> = (0..16).map(|n| public_data(&format!(r#"{{"k{n}":1}}"#))).collect();
+            let writes = patches.into_iter().map(|patch| world.try_update(id, patch));
+            let (written, banned) = tokio::join!(
+                futures::future::join_all(writes),
+                ban(&world.cx, world.operator(), command(id)),
+            );
+            banned.unwrap();
+            let written: Vec<bool> = written.into_iter().map(|outcome| {
+                outcome.map_err(|e| assert_eq!(refusal::<()>(Err(e)), "403 forbidden")).is_ok()
+            }).collect();
+            let kinds: Vec<String> = world.envelopes().await.into_iter().map(|e| e.r#type).collect();
+            assert_eq!(kinds.last().map(String::as_str), Some("user.banned"));
+            assert_eq!(kinds.len(), 2 + written.iter().filter(|ok| **ok).count());
+        }
+
         async fn a_deleted_or_unknown_user_is_a_conflict(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;

@@ -83,10 +83,17 @@ impl World {
 
     /// The user changes the own profile.
     pub(crate) async fn update(&self, id: UserId, patch: pb::ProfilePatch) {
+        self.try_update(id, patch).await.unwrap();
+    }
+
+    /// The user tries to change the own profile.
+    pub(crate) async fn try_update(
+        &self,
+        id: UserId,
+        patch: pb::ProfilePatch,
+    ) -> Result<pb::User, Error> {
         let request = pb::UpdateCurrentProfileRequest { patch: Some(patch) };
-        let caller = self.user(id);
-        let updated = update_current_profile::update_current_profile(&self.cx, caller, request);
-        updated.await.unwrap();
+        update_current_profile::update_current_profile(&self.cx, self.user(id), request).await
     }
 
     /// An operator deletes the user.

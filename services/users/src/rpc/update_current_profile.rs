@@ -142,18 +142,10 @@ mod tests {
         async fn updates_at_the_same_time_all_count(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            let changes = (0..8).map(|n| update(&world, id, public_data(&format!(r#"{{"k{n}":1}}"#))));
-            let changes: Vec<_> = changes.map(Box::pin).collect();
-            let (mut done, mut pending) = (Vec::new(), changes);
-            while let Some(two) = pending.pop() {
-                match pending.pop() {
-                    Some(one) => {
-                        let (a, b) = tokio::join!(one, two);
-                        done.extend([a.unwrap().version, b.unwrap().version]);
-                    }
-                    None => done.push(two.await.unwrap().version),
-                }
-            }
+            let patches: Vec<_> = (0..8).map(|n| public_data(&format!(r#"{{"k{n}":1}}"#))).collect();
+            let updates = patches.into_iter().map(|patch| update(&world, id, patch));
+            let done = futures::future::join_all(updates).await;
+            let mut done: Vec<u64> = done.into_iter().map(|user| user.unwrap().version).collect();
             done.sort_unstable();
             assert_eq!(done, (2..=9).collect::<Vec<u64>>());
             let last = world.envelopes().await.pop().unwrap();

@@ -67,7 +67,7 @@ stoa_db::statements! {
              email = $11, email_verified = $12, pending_email = $13, first_name = $14,
              last_name = $15, display_name = $16, bio = $17, public_data = $18,
              protected_data = $19, private_data = $20, metadata = $21,
-             password_hash = CASE WHEN $11 IS NULL THEN NULL ELSE password_hash END
+             password_hash = CASE WHEN CAST($11 AS TEXT) IS NULL THEN NULL ELSE password_hash END
          WHERE id = $1 AND created_at = $3 AND version = $2 - 1";
     /// A new password in the place of the one that was checked.
     REPLACE_PASSWORD = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
