@@ -1,0 +1,3 @@
+//! What this service does with the feeds of others.
+
+pub(crate) mod public_events;

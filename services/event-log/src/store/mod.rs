@@ -1,0 +1,10 @@
+//! The only place with SQL: the log and its counter, queries, erasures, retention.
+
+pub(crate) mod erasures;
+pub(crate) mod log;
+pub(crate) mod query;
+pub(crate) mod retention;
+
+/// Name of the lock for changes of stored events. Two replicas that each take another person out
+/// of one event would otherwise bring back what the other one removed.
+const REWRITING: &str = "stored events";

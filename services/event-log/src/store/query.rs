@@ -1,0 +1,165 @@
+//! Reading the log: always ascending, from a number on.
+
+use prost::Message as _;
+use std::collections::BTreeSet;
+use stoa_db::{Db, DbError, FromRow, Row, SqlBuilder};
+use stoa_proto::event_log::LoggedEvent;
+use stoa_proto::events::{EventActor, PublicEvent};
+use stoa_types::Timestamp;
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventFilter {
+    /// With this number or a greater one.
+    pub(crate) from: i64,
+    /// With a smaller number than this.
+    pub(crate) before: Option<i64>,
+    /// Created at this instant or later.
+    pub(crate) created_from: Option<Timestamp>,
+    /// Created before this instant.
+    pub(crate) created_before: Option<Timestamp>,
+    /// Of this resource.
+    pub(crate) resource_id: Option<String>,
+    /// Of this resource or one that refers to it.
+    pub(crate) related_id: Option<String>,
+    /// Of one of these full types.
+    pub(crate) event_types: Option<BTreeSet<String>>,
+    /// Caused by this user.
+    pub(crate) user_id: Option<String>,
+}
+
+impl EventFilter {
+    /// Whether it asks for nothing but a range of numbers.
+    fn is_range(&self) -> bool {
+        let range = Self {
+            from: self.from,
+            before: self.before,
+            ..Self::default()
+        };
+        *self == range
+    }
+}
+
+/// The first `limit` events, and how many there are in all. `marketplace_id` of the events is left
+/// for the caller.
+///
+/// One statement while the page is not full: there is only one page, so it holds them all.
+pub(crate) async fn page(
+    db: &Db,
+    filter: &EventFilter,
+    limit: u32,
+) -> Result<(Vec<LoggedEvent>, u64), DbError> {
+    // Numbers first, from an index; sorting whole events would carry their bytes along.
+    let mut q = SqlBuilder::new(
+        "SELECT e.sequence_id, e.created_at, e.actor_level, e.actor_user_id, e.actor_operator_id,
+                e.actor_client_id, e.actor_request_id, e.actor_cause, e.event
+           FROM (SELECT ",
+    );
+    let number = number_of(filter);
+    q.push(number).push(" AS found_id");
+    push_filter(&mut q, filter);
+    q.push(" ORDER BY ").push(number).push(" LIMIT ");
+    q.push_bind(i64::from(limit) + 1);
+    q.push(") f JOIN events e ON e.sequence_id = f.found_id ORDER BY e.sequence_id");
+    let mut events: Vec<Logged> = db.all_as(q).await?;
+    let full = u64::from(limit);
+    let total = if events.len() as u64 > full {
+        // Not below what was just seen, should events have aged out in between.
+        count(db, filter).await?.max(full)
+    } else {
+        events.len() as u64
+    };
+    events.truncate(limit as usize);
+    Ok((
+        events.into_iter().map(|Logged(event)| event).collect(),
+        total,
+    ))
+}
+
+async fn count(db: &Db, filter: &EventFilter) -> Result<u64, DbError> {
+    let counted: (i64,) = if filter.is_range() {
+        // Numbers have no gaps, so the ends of the range tell; a poller that catches up would
+        // otherwise count everything before it with every page.
+        let mut q = SqlBuilder::new("SELECT COALESCE((SELECT MAX(e.sequence_id)");
+        push_filter(&mut q, filter);
+        q.push(") - (SELECT MIN(e.sequence_id)");
+        push_filter(&mut q, filter);
+        q.push(") + 1, 0)");
+        db.one_as(q).await?
+    } else {
+        let mut q = SqlBuilder::new("SELECT COUNT(*)");
+        push_filter(&mut q, filter);
+        db.one_as(q).await?
+    };
+    u64::try_from(counted.0).map_err(|why| DbError::corrupt("count", why))
+}
+
+/// The column that a range of numbers is asked of: that of the table which is walked first.
+fn number_of(filter: &EventFilter) -> &'static str {
+    if filter.related_id.is_some() {
+        "r.sequence_id"
+    } else {
+        "e.sequence_id"
+    }
+}
+
+fn push_filter(q: &mut SqlBuilder, filter: &EventFilter) {
+    let number = number_of(filter);
+    if filter.related_id.is_some() {
+        q.push(" FROM event_related r JOIN events e ON e.sequence_id = r.sequence_id WHERE ");
+    } else {
+        q.push(" FROM events e WHERE ");
+    }
+    q.push(number).push(" >= ").push_bind(filter.from);
+    if let Some(before) = filter.before {
+        q.push(" AND ").push(number).push(" < ").push_bind(before);
+    }
+    if let Some(related) = &filter.related_id {
+        q.push(" AND r.related_id = ").push_bind(related);
+    }
+    if let Some(from) = filter.created_from {
+        q.push(" AND e.created_at >= ").push_bind(from);
+    }
+    if let Some(before) = filter.created_before {
+        q.push(" AND e.created_at < ").push_bind(before);
+    }
+    if let Some(resource) = &filter.resource_id {
+        q.push(" AND e.resource_id = ").push_bind(resource);
+    }
+    if let Some(types) = &filter.event_types {
+        q.push(" AND e.event_type IN ").push_list(types);
+    }
+    if let Some(user) = &filter.user_id {
+        q.push(" AND e.actor_user_id = ").push_bind(user);
+    }
+}
+
+struct Logged(LoggedEvent);
+
+impl FromRow for Logged {
+    fn from_row(row: &Row) -> Result<Self, DbError> {
+        let number: i64 = row.get(0)?;
+        let text = |column: usize| {
+            Ok::<_, DbError>(row.get::<Option<String>>(column)?.unwrap_or_default())
+        };
+        let bytes: Vec<u8> = row.get(8)?;
+        Ok(Self(LoggedEvent {
+            sequence_id: u64::try_from(number)
+                .map_err(|why| DbError::corrupt("events.sequence_id", why))?,
+            created_at_ms: row.get(1)?,
+            marketplace_id: String::new(),
+            event: Some(
+                PublicEvent::decode(bytes.as_slice())
+                    .map_err(|why| DbError::corrupt("events.event", why))?,
+            ),
+            actor: Some(EventActor {
+                level: row.get(2)?,
+                user_id: text(3)?,
+                operator_id: text(4)?,
+                client_id: text(5)?,
+                request_id: text(6)?,
+                cause: text(7)?,
+            }),
+        }))
+    }
+}
