@@ -300,3 +300,120 @@ const fn environment_name(environment: Environment) -> &'static str {
         Environment::Live => "live",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MIGRATIONS;
+    use stoa_credentials::Cost;
+    use stoa_db::{DbConfig, Synchronous, sql};
+    use stoa_types::{ManualClock, SeededEntropy, Timestamp};
+
+    async fn start(db: &Db, preset: &Preset, seed: u64) -> Result<Installation, BootstrapError> {
+        let entropy = std::sync::Arc::new(SeededEntropy::new(seed));
+        let hasher = PasswordHasher::new(Cost::Test, 1, entropy.clone());
+        let clock = ManualClock::starting_at(Timestamp::from_ms(1_800_000_000_000));
+        bootstrap(db, preset, &hasher, &[7; 32], &clock, &*entropy).await
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: security S27
+        async fn a_later_start_reads_what_the_first_one_made(db: Db) {
+            let first = start(&db, &Preset::default(), 1).await.unwrap();
+            let born = first.born.clone().unwrap();
+            assert!(born.marketplace_client_secret.starts_with("scs_"));
+            assert!(born.operator_password.len() >= 20);
+            assert_eq!((first.environment.as_str(), first.born_in_dev), ("dev", false));
+            let preset = Preset {
+                operator_password: Some("a password set later".into()),
+                ..Preset::default()
+            };
+            let second = start(&db, &preset, 2).await.unwrap();
+            assert!(second.born.is_none());
+            assert_eq!(second.installation_id, first.installation_id);
+            assert_eq!(second.marketplace_id, first.marketplace_id);
+            let (operators, applications, keys, envelopes): (i64, i64, i64, i64) = db
+                .one_as(sql(
+                    "SELECT (SELECT COUNT(*) FROM operators), (SELECT COUNT(*) FROM applications),
+                            (SELECT COUNT(*) FROM signing_keys), (SELECT COUNT(*) FROM outbox)",
+                ))
+                .await
+                .unwrap();
+            assert_eq!((operators, applications, keys, envelopes), (1, 2, 1, 2));
+        }
+
+        async fn preset_values_are_taken_and_weak_ones_refused(db: Db) {
+            let preset = Preset {
+                born_in_dev: true,
+                environment: Some(Environment::Test),
+                marketplace_name: Some("Agora".into()),
+                marketplace_client_secret: Some("0123456789abcdef0123456789abcdef".into()),
+                operator_email: Some("Owner@Example.com".into()),
+                operator_password: Some("fifteen letters".into()),
+                ..Preset::default()
+            };
+            for weak in [
+                Preset { operator_password: Some("fourteen chars".into()), ..preset.clone() },
+                Preset { integration_client_secret: Some("short".into()), ..preset.clone() },
+                Preset { operator_email: Some("owner".into()), ..preset.clone() },
+            ] {
+                assert!(start(&db, &weak, 1).await.is_err());
+            }
+            let made = start(&db, &preset, 1).await.unwrap();
+            assert_eq!((made.environment.as_str(), made.born_in_dev), ("test", true));
+            let born = made.born.unwrap();
+            assert_eq!(born.operator_password, "fifteen letters");
+            let shown = settings::marketplace(&db).await.unwrap();
+            assert_eq!(shown.name, "Agora");
+        }
+    }
+
+    // contract: auth 40, security S20
+    #[tokio::test]
+    async fn no_file_of_the_database_holds_a_secret_in_clear() {
+        use crate::rpc::Rpc;
+        use crate::testing::{EMAIL, PASSWORD, World};
+        use stoa_proto::auth::auth_server::Auth as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let config = DbConfig::Sqlite {
+            path: folder.path().join("auth.sqlite"),
+            synchronous: Synchronous::Normal,
+        };
+        let db = Db::open_migrated(&config, &MIGRATIONS).await.unwrap();
+        let world = World::new(db.clone()).await;
+        let mut request = tonic::Request::new(pb::GrantPasswordRequest {
+            client_id: world.born.marketplace_client_id.to_string(),
+            username: EMAIL.into(),
+            password: PASSWORD.into(),
+            source: String::new(),
+        });
+        request.extensions_mut().insert(world.nobody());
+        let rpc = Rpc(std::sync::Arc::clone(&world.auth));
+        let tokens = rpc.grant_password(request).await.unwrap().into_inner();
+        let seed = world.auth.tokens.keys.active().seed().to_vec();
+        db.close().await;
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
+        }
+        let born = &world.born;
+        let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(
+            holds(born.operator_email.as_bytes()),
+            "the scan finds what is there"
+        );
+        for secret in [
+            born.marketplace_client_secret.as_bytes(),
+            born.integration_client_secret.as_bytes(),
+            born.operator_password.as_bytes(),
+            tokens.refresh_token.as_ref().unwrap().as_bytes(),
+            tokens.access_token.as_bytes(),
+            PASSWORD.as_bytes(),
+            &seed,
+            &[7; 32],
+        ] {
+            assert!(!holds(secret));
+        }
+    }
+}

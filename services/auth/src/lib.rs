@@ -15,6 +15,8 @@ mod jobs;
 mod rpc;
 mod signing;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tokens;
 
 pub use bootstrap::{BootstrapError, DevCredentials, Installation, Preset, bootstrap};

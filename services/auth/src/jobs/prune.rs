@@ -70,3 +70,96 @@ pub(crate) async fn prune(auth: &Auth) -> Result<u64, DbError> {
         .await?;
     Ok(removed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::Rpc;
+    use crate::store::MIGRATIONS;
+    use crate::testing::{EMAIL, PASSWORD, World};
+    use stoa_db::{Db, sql};
+    use stoa_proto::auth::auth_server::Auth as _;
+    use stoa_proto::auth::{GrantPasswordRequest, RefreshRequest, TokenSet};
+    use tonic::Request;
+
+    async fn call<M>(world: &World, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        request.extensions_mut().insert(world.nobody());
+        request
+    }
+
+    async fn log_in(world: &World) -> TokenSet {
+        let message = GrantPasswordRequest {
+            client_id: world.born.marketplace_client_id.to_string(),
+            username: EMAIL.into(),
+            password: PASSWORD.into(),
+            source: String::new(),
+        };
+        let rpc = Rpc(Arc::clone(&world.auth));
+        rpc.grant_password(call(world, message).await)
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    async fn refresh(world: &World, token: Option<String>) -> TokenSet {
+        let message = RefreshRequest {
+            client_id: Some(world.born.marketplace_client_id.to_string()),
+            refresh_token: token.unwrap(),
+            source: String::new(),
+        };
+        let rpc = Rpc(Arc::clone(&world.auth));
+        rpc.refresh(call(world, message).await)
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    async fn counts(world: &World) -> (i64, i64) {
+        world
+            .row("SELECT (SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM refresh_tokens)")
+            .await
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        async fn used_tokens_go_after_thirty_days_and_sessions_after_their_end(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let tokens = refresh(&world, tokens.refresh_token).await;
+            assert_eq!((prune(&world.auth).await.unwrap(), counts(&world).await), (0, (1, 2)));
+            world.pass_s(30 * 86_400);
+            assert_eq!((prune(&world.auth).await.unwrap(), counts(&world).await), (1, (1, 1)));
+            refresh(&world, tokens.refresh_token).await;
+            // Idle for 180 days, and as long as its last tokens can live.
+            world.pass_s(180 * 86_400 + 3720);
+            assert!(prune(&world.auth).await.unwrap() > 0);
+            assert_eq!(counts(&world).await, (0, 0));
+        }
+
+        async fn an_ended_session_goes_when_its_tokens_are_dead(db: Db) {
+            let world = World::new(db).await;
+            log_in(&world).await;
+            let now = world.auth.real_clock.now();
+            world.run(sql("UPDATE sessions SET ended_at = $1").bind(now)).await;
+            world.pass_s(3719);
+            assert_eq!(prune(&world.auth).await.unwrap(), 0);
+            world.pass_s(1);
+            assert_eq!((prune(&world.auth).await.unwrap(), counts(&world).await), (1, (0, 0)));
+        }
+
+        async fn a_family_keeps_at_most_a_thousand_generations(db: Db) {
+            let world = World::new(db).await;
+            let mut tokens = log_in(&world).await;
+            for _ in 0..2 {
+                tokens = refresh(&world, tokens.refresh_token).await;
+            }
+            world.run(sql("UPDATE sessions SET head_generation = 1002")).await;
+            world
+                .run(sql("UPDATE refresh_tokens SET generation = 1002 WHERE generation = 3"))
+                .await;
+            // Generations 1 and 2 are a thousand and more behind the head.
+            assert_eq!((prune(&world.auth).await.unwrap(), counts(&world).await), (2, (1, 1)));
+            refresh(&world, tokens.refresh_token).await;
+        }
+    }
+}

@@ -31,3 +31,35 @@ pub(super) async fn get_operator_access(
         epoch: operator.map_or(0, |operator| operator.epoch),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::{Db, sql};
+    use stoa_policy::Role;
+
+    async fn access_of(world: &World, id: &str) -> Told<(String, i64)> {
+        let request = GetOperatorAccessRequest {
+            operator_id: id.into(),
+        };
+        let answer = get_operator_access(&world.auth, world.nobody(), request).await;
+        told(answer).map(|access| (access.role, access.epoch))
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        async fn roles_are_those_of_the_moment(db: Db) {
+            let world = World::new(db).await;
+            let staff = world.operator(Role::Staff).await.actor.operator.unwrap().to_string();
+            assert_eq!(access_of(&world, &staff).await.unwrap(), ("staff".into(), 0));
+            world.run(sql("UPDATE operators SET role = 'read-only', epoch = 1")).await;
+            assert_eq!(access_of(&world, &staff).await.unwrap(), ("read-only".into(), 1));
+            world.run(sql("UPDATE operators SET disabled_at = 1")).await;
+            assert_eq!(access_of(&world, &staff).await.unwrap().0, "");
+            let unknown = OperatorId::random(&*world.entropy).to_string();
+            assert_eq!(access_of(&world, &unknown).await.unwrap().0, "");
+            assert_eq!(refusal(access_of(&world, "x").await).0, 400);
+        }
+    }
+}

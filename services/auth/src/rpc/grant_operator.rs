@@ -6,7 +6,7 @@ use crate::Auth;
 use crate::access;
 use crate::domain::family::{Session, SessionKind};
 use crate::error::Error;
-use crate::store::operators;
+use crate::store::operators::{self, Operator};
 use stoa_proto::auth::{GrantOperatorRequest, TokenSet};
 use stoa_rpc::Caller;
 use stoa_types::id::SessionId;
@@ -28,12 +28,11 @@ pub(super) async fn grant_operator(
     // An unknown or disabled operator takes as long as a known one.
     let checked = auth.hasher.verify(request.password.clone(), stored).await?;
     let operator = operator.filter(|_| checked.ok).ok_or(Error::Unauthorized)?;
-    if checked.needs_rehash {
-        let hash = auth.hasher.hash(request.password).await?;
-        let (id, old, new) = (operator.id, &operator.password_hash, &hash);
-        auth.db
-            .write(|tx| async move { operators::rehash(&tx, id, old, new).await })
-            .await?;
+    if checked.needs_rehash
+        && let Err(error) = rehash(auth, &operator, request.password).await
+    {
+        // The password is right all the same; the next login tries again.
+        tracing::warn!(operator.id = %operator.id, error = %error, "A password was not hashed anew");
     }
     let now = auth.real_clock.now();
     let ends = auth.tokens.lifetimes.operator;
@@ -53,4 +52,73 @@ pub(super) async fn grant_operator(
         ended: false,
     };
     open(auth, &session).await
+}
+
+/// Stores a hash of the present cost in the place of the one that was checked.
+async fn rehash(auth: &Auth, operator: &Operator, password: String) -> Result<(), Error> {
+    let hash = &auth.hasher.hash(password).await?;
+    auth.db
+        .write(|tx| async move {
+            operators::rehash(&tx, operator.id, &operator.password_hash, hash).await
+        })
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::{Db, sql};
+
+    async fn log_in(world: &World, username: &str, password: &str) -> Told<TokenSet> {
+        let request = GrantOperatorRequest {
+            username: username.into(),
+            password: password.into(),
+            otp: None,
+            source: "192.0.2.1".into(),
+        };
+        told(grant_operator(&world.auth, world.nobody(), request).await)
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: auth 42, operator 14
+        async fn operators_have_credentials_of_their_own(db: Db) {
+            let world = World::new(db).await;
+            let password = world.born.operator_password.clone();
+            let tokens = log_in(&world, " Owner@Example.COM ", &password).await.unwrap();
+            assert_eq!((tokens.scope.as_str(), tokens.expires_in), ("operator", 900));
+            assert!(tokens.refresh_token.unwrap().starts_with("srt_"));
+            let claims = world.claims(&tokens.access_token);
+            assert!(claims.sub.starts_with("op:") && claims.client_id.is_none());
+            assert_eq!((claims.aud.as_str(), claims.oep), ("stoa:operator", Some(0)));
+            assert_eq!(claims.auth_time, Some(claims.iat));
+            for (username, password) in [
+                ("owner@example.com", "wrong"),
+                ("nobody@example.com", password.as_str()),
+                (EMAIL, PASSWORD),
+            ] {
+                let answer = log_in(&world, username, password).await;
+                assert_eq!(refusal(answer), (401, "unauthorized".into()), "{username}");
+            }
+        }
+
+        // contract: security S13 (operator disabled)
+        async fn a_disabled_operator_neither_logs_in_nor_refreshes(db: Db) {
+            let world = World::new(db).await;
+            let password = world.born.operator_password.clone();
+            let tokens = log_in(&world, "owner@example.com", &password).await.unwrap();
+            world.run(sql("UPDATE operators SET disabled_at = 1, epoch = epoch + 1")).await;
+            let answer = log_in(&world, "owner@example.com", &password).await;
+            assert_eq!(refusal(answer).0, 401);
+            let request = stoa_proto::auth::RefreshRequest {
+                client_id: None,
+                refresh_token: tokens.refresh_token.unwrap(),
+                source: String::new(),
+            };
+            let answer = super::super::refresh::refresh(&world.auth, world.nobody(), request).await;
+            assert_eq!(refusal(told(answer)).0, 401);
+        }
+    }
 }

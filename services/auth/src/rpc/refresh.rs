@@ -104,3 +104,167 @@ async fn trade(auth: &Auth, tx: Tx, exchange: &Exchange) -> Result<Outcome, DbEr
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::rpc::grant_password::tests::log_in;
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::{Db, accounting};
+
+    pub(in crate::rpc) async fn refresh_of(
+        world: &World,
+        client: Option<ClientId>,
+        token: Option<String>,
+    ) -> Told<TokenSet> {
+        let request = RefreshRequest {
+            client_id: client.map(|id| id.to_string()),
+            refresh_token: token.unwrap(),
+            source: "192.0.2.1".into(),
+        };
+        told(refresh(&world.auth, world.nobody(), request).await)
+    }
+
+    async fn again(world: &World, tokens: &TokenSet) -> Told<TokenSet> {
+        let client = world.born.marketplace_client_id;
+        refresh_of(world, Some(client), tokens.refresh_token.clone()).await
+    }
+
+    async fn reused(world: &World, tokens: &TokenSet) -> bool {
+        let sid = world.sid(tokens).to_string();
+        world
+            .revoked()
+            .await
+            .contains(&("sid".into(), sid, "refresh-reuse".into()))
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: security S10 (rows 1 and 2), security S21, auth 12
+        async fn a_refresh_token_works_only_with_the_application_it_was_issued_to(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let (other, _) = world.another_application(true).await;
+            for client in [Some(other), Some(world.born.integration_client_id), None] {
+                let answer = refresh_of(&world, client, tokens.refresh_token.clone()).await;
+                assert_eq!(refusal(answer).0, 401);
+            }
+            let client = Some(world.born.marketplace_client_id);
+            let unknown = refresh_of(&world, client, Some("srt_unknown".into())).await;
+            assert_eq!(refusal(unknown), (401, "unauthorized".into()));
+            assert!(again(&world, &tokens).await.is_ok());
+            assert_eq!(world.revoked().await, []);
+        }
+
+        // contract: security S10 (row 4), auth 6
+        async fn a_refresh_keeps_session_and_counters_and_has_refresh_token_and_scope(db: Db) {
+            let world = World::new(db).await;
+            world.users.change(|access| access.epoch = 2);
+            let first = log_in(&world).await;
+            world.pass_s(3600);
+            let (second, statements) = accounting::scope(again(&world, &first)).await;
+            // Read under the lock, use of the token, head of the family, the new token.
+            assert_eq!(statements.count, 4);
+            let second = second.unwrap();
+            assert_eq!((second.scope.as_str(), second.expires_in), ("user", 3600));
+            assert_ne!(second.refresh_token, first.refresh_token);
+            let (a, b) = (world.claims(&first.access_token), world.claims(&second.access_token));
+            assert_eq!((a.sid, a.uep, &a.sub), (b.sid, b.uep, &b.sub));
+            assert_ne!(a.jti, b.jti);
+            world.pass_s(3600);
+            assert!(again(&world, &second).await.is_ok());
+        }
+
+        // contract: security S10 (rows 5 and 6), auth 7
+        async fn sixty_four_parallel_presenters_all_get_a_usable_successor(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let parallel = (0..64).map(|_| again(&world, &tokens));
+            let answers = futures::future::join_all(parallel).await;
+            let successors: Vec<TokenSet> = answers.into_iter().map(Result::unwrap).collect();
+            let one_more = refusal(again(&world, &tokens).await);
+            assert_eq!(one_more, (429, "too-many-requests".into()));
+            assert_eq!(
+                world.row::<(i64,)>("SELECT head_generation FROM sessions").await,
+                (2,)
+            );
+            // Whichever the client stored last goes on.
+            assert!(again(&world, &successors[17]).await.is_ok());
+            assert_eq!(world.revoked().await, []);
+        }
+
+        // contract: security S10 (row 7; both inside the window)
+        async fn of_two_siblings_the_first_to_refresh_makes_the_other_one_reuse(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let owner = again(&world, &tokens).await.unwrap();
+            world.pass_s(59);
+            let thief = again(&world, &tokens).await.unwrap();
+            let next = again(&world, &owner).await.unwrap();
+            assert_eq!(refusal(again(&world, &thief).await).0, 401);
+            assert!(reused(&world, &tokens).await);
+            assert_eq!(refusal(again(&world, &next).await).0, 401);
+        }
+
+        // contract: security S10 (row 8; the thief comes late), auth 8
+        async fn a_token_used_a_minute_after_its_rotation_ends_the_family(db: Db) {
+            let world = World::new(db).await;
+            let stolen = log_in(&world).await;
+            let owner = again(&world, &stolen).await.unwrap();
+            world.pass_s(61);
+            assert_eq!(refusal(again(&world, &stolen).await).0, 401);
+            assert!(reused(&world, &stolen).await);
+            assert_eq!(refusal(again(&world, &owner).await).0, 401);
+            assert_eq!(world.revoked().await.len(), 1);
+        }
+
+        // contract: security S10 (the thief comes first)
+        async fn when_a_thief_refreshed_first_the_owner_s_refresh_ends_the_family(db: Db) {
+            let world = World::new(db).await;
+            let stolen = log_in(&world).await;
+            let mut thief = again(&world, &stolen).await.unwrap();
+            world.pass_s(3600);
+            thief = again(&world, &thief).await.unwrap();
+            assert_eq!(refusal(again(&world, &stolen).await).0, 401);
+            assert!(reused(&world, &stolen).await);
+            assert_eq!(refusal(again(&world, &thief).await).0, 401);
+        }
+
+        // contract: security S10 (the owner never comes back), security S11
+        async fn a_session_ends_by_idleness_and_at_its_absolute_end(db: Db) {
+            let world = World::new(db).await;
+            let day = 86_400;
+            let idle = log_in(&world).await;
+            world.pass_s(180 * day);
+            assert_eq!(refusal(again(&world, &idle).await).0, 401);
+            let mut tokens = log_in(&world).await;
+            for _ in 0..2 {
+                world.pass_s(180 * day - 1);
+                tokens = again(&world, &tokens).await.unwrap();
+            }
+            world.pass_s(5 * day);
+            let last = again(&world, &tokens).await.unwrap();
+            // No token outlives its session.
+            assert_eq!(last.expires_in, 2);
+            world.pass_s(2);
+            assert_eq!(refusal(again(&world, &last).await).0, 401);
+            assert_eq!(world.revoked().await, []);
+        }
+
+        // contract: security S12 (password check, reset, session)
+        async fn a_login_that_raced_with_a_reset_is_dead_on_arrival(db: Db) {
+            let world = World::new(db).await;
+            // The password was checked before the reset, and its answer carries the old epoch.
+            let tokens = log_in(&world).await;
+            let reset = world.users.change(|access| access.epoch = 1);
+            // The event reaches auth before the session is stored.
+            world.users.tell("user.epoch-raised", &reset).await;
+            world.service.drain().await.unwrap();
+            world
+                .run(stoa_db::sql("UPDATE sessions SET ended_at = NULL"))
+                .await;
+            assert_eq!(world.claims(&tokens.access_token).uep, Some(0));
+            assert_eq!(refusal(again(&world, &tokens).await).0, 401);
+        }
+    }
+}

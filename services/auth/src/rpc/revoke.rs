@@ -66,3 +66,91 @@ fn is_own(actor: &Actor, session: &Session) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::rpc::grant_password::tests::log_in;
+    use crate::rpc::refresh::tests::refresh_of;
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+    use stoa_types::id::{ClientId, SessionId, UserId};
+
+    pub(in crate::rpc) async fn revoke_as(
+        world: &World,
+        caller: Caller,
+        token: String,
+    ) -> Told<Empty> {
+        let request = RevokeRequest {
+            refresh_token: token,
+        };
+        told(revoke(&world.auth, caller, request).await)
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: auth 11, security S13 (logout)
+        async fn a_logout_ends_the_session_and_every_token_of_it(db: Db) {
+            let world = World::new(db).await;
+            let client = Some(world.born.marketplace_client_id);
+            let first = log_in(&world).await;
+            // Also those of a refresh in flight.
+            let second = refresh_of(&world, client, first.refresh_token.clone()).await.unwrap();
+            let caller = world.user(&world.claims(&first.access_token));
+            for _ in 0..2 {
+                let token = first.refresh_token.clone().unwrap();
+                revoke_as(&world, caller.clone(), token).await.unwrap();
+            }
+            let sid = world.sid(&second).to_string();
+            assert_eq!(world.revoked().await, [("sid".into(), sid, "revoked".into())]);
+            for token in [first.refresh_token, second.refresh_token] {
+                assert_eq!(refusal(refresh_of(&world, client, token).await).0, 401);
+            }
+        }
+
+        // contract: security S13 (a foreign token)
+        async fn a_foreign_or_unknown_token_is_answered_alike_and_nothing_ends(db: Db) {
+            let world = World::new(db).await;
+            let client = world.born.marketplace_client_id;
+            let tokens = log_in(&world).await;
+            let token = tokens.refresh_token.clone().unwrap();
+            let own = world.user(&world.claims(&tokens.access_token));
+            let sid = SessionId::random(&*world.entropy);
+            let mut through_another = own.clone();
+            through_another.actor.client = Some(ClientId::random(&*world.entropy));
+            let mut with_an_operator = own.clone();
+            with_an_operator.actor.level = Level::LimitedUser;
+            for caller in [
+                through_another,
+                with_an_operator,
+                world.caller(Actor::anonymous(Some(client))),
+                world.caller(Actor::integration(client)),
+            ] {
+                assert!(revoke_as(&world, caller, token.clone()).await.is_ok());
+            }
+            // A user that the users service does not know is no user.
+            let stranger = UserId::random(&*world.entropy);
+            let stranger = world.caller(Actor::user(Level::User, stranger, client, sid));
+            assert_eq!(refusal(revoke_as(&world, stranger, token.clone()).await).0, 403);
+            assert!(revoke_as(&world, own, "srt_unknown".into()).await.is_ok());
+            assert_eq!(world.revoked().await, []);
+            assert!(refresh_of(&world, Some(client), Some(token)).await.is_ok());
+        }
+
+        async fn a_logout_after_the_own_deletion_is_401_as_the_refresh_is(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let own = world.user(&world.claims(&tokens.access_token));
+            world.users.say("user.deleted", |access| {
+                access.state = "deleted".into();
+                access.epoch += 1;
+            })
+            .await;
+            world.service.drain().await.unwrap();
+            let token = tokens.refresh_token.unwrap();
+            assert_eq!(refusal(revoke_as(&world, own, token.clone()).await).0, 401);
+            let client = Some(world.born.marketplace_client_id);
+            assert_eq!(refusal(refresh_of(&world, client, Some(token)).await).0, 401);
+        }
+    }
+}

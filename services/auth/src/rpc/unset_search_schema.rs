@@ -34,3 +34,37 @@ pub(super) async fn unset_search_schema(
         })
         .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::set_search_schema::tests::{schema, set};
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+    use stoa_policy::Role;
+
+    async fn unset(world: &World, caller: &Caller, key: &str) -> Told<SearchSchema> {
+        let request = UnsetSearchSchemaRequest {
+            schema_for: "listing".into(),
+            scope: "public".into(),
+            key: key.into(),
+        };
+        told(unset_search_schema(&world.auth, caller.clone(), request).await)
+    }
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        async fn a_schema_is_removed_once_and_the_settings_count_on(db: Db) {
+            let world = World::new(db).await;
+            let owner = world.operator(Role::Owner).await;
+            let staff = world.operator(Role::Staff).await;
+            let gears = schema("gears", "long");
+            set(&world, &owner, gears.clone()).await.unwrap();
+            assert_eq!(refusal(unset(&world, &staff, "gears").await).0, 403);
+            assert_eq!(unset(&world, &owner, "gears").await.unwrap(), gears);
+            assert_eq!(refusal(unset(&world, &owner, "gears").await), (409, "conflict".into()));
+            assert_eq!(refusal(unset(&world, &owner, "a.b").await).0, 400);
+            assert_eq!(world.row::<(i64,)>("SELECT version FROM settings").await, (3,));
+        }
+    }
+}
