@@ -33,9 +33,6 @@ pub(crate) enum Error {
     /// The account is not in the state that the command needs.
     #[error(transparent)]
     Life(#[from] LifeError),
-    /// Somebody else was faster.
-    #[error("the user was changed by someone else")]
-    Conflict,
     /// Too many passwords are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -82,7 +79,6 @@ impl From<Error> for Problems {
             Error::Life(LifeError::Deleted) => {
                 Problem::conflict("user-deleted", "User is deleted").into()
             }
-            Error::Conflict => Problem::conflict("conflict", "Changed by someone else").into(),
             Error::Busy(Busy) => Problem::too_many_requests(BUSY_FOR_S).into(),
             Error::Feed(error) => error.into(),
             Error::Db(
@@ -91,6 +87,11 @@ impl From<Error> for Problems {
                 | DbError::Contended { .. }
                 | DbError::WriteTimeout,
             ) => Problem::unavailable().into(),
+            // The row is locked while it is changed, so this does not happen; if it did, somebody
+            // else was faster.
+            Error::Db(DbError::RowCount { .. }) => {
+                Problem::conflict("conflict", "Changed by someone else").into()
+            }
             Error::Db(_) => Problem::internal().into(),
         }
     }
@@ -115,7 +116,14 @@ mod tests {
             ),
             (Error::Life(LifeError::NotBanned), 409, "user-not-banned"),
             (Error::Life(LifeError::Deleted), 409, "user-deleted"),
-            (Error::Conflict, 409, "conflict"),
+            (
+                Error::Db(DbError::RowCount {
+                    expected: 1,
+                    actual: 0,
+                }),
+                409,
+                "conflict",
+            ),
             (Error::Busy(Busy), 429, "too-many-requests"),
             (
                 Error::Denied(Denied::DeadToken),

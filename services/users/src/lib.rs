@@ -12,7 +12,7 @@ mod store;
 
 use jobs::finish_erasure::FinishErasure;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
 use stoa_db::{Db, DbError, MigrationSet, migrations};
 use stoa_feed::projections::{Settings, SettingsConsumer};
@@ -79,6 +79,8 @@ struct Inner {
     /// Position of the auth feed after the last [`Service::drain`].
     drained: AtomicU64,
     finish_erasure: FinishErasure,
+    /// The auth feed was once applied up to its head.
+    caught_up: AtomicBool,
 }
 
 /// Builds the service; nothing runs by itself before [`Service::start`].
@@ -100,7 +102,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     let erased = Arc::new(Notify::new());
     let users = rpc::Users(Arc::new(rpc::Cx {
         db: deps.db.clone(),
-        clock: deps.clock,
+        clock: Arc::clone(&deps.clock),
         entropy: deps.entropy,
         passwords: deps.passwords,
         settings: settings.clone(),
@@ -124,9 +126,10 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         settings,
         sequencer,
         drained: AtomicU64::new(0),
+        caught_up: AtomicBool::new(false),
         finish_erasure: FinishErasure {
             db: deps.db,
-            clock: deps.real_clock,
+            clock: deps.clock,
             tasks: deps.tasks.clone(),
             erased,
         },
@@ -174,8 +177,13 @@ impl Service {
         Ok(erased || stamped > 0 || consumed)
     }
 
-    /// True once the settings are known: before that nobody's rights can be judged.
+    /// True once the settings were applied up to the head of auth's feed: before that nobody's
+    /// rights can be judged. It stays true when auth goes away.
     pub fn is_ready(&self) -> bool {
-        self.0.settings.is_ready()
+        let caught_up = &self.0.caught_up;
+        if self.0.settings_consumer.is_caught_up() {
+            caught_up.store(true, Ordering::Relaxed);
+        }
+        self.0.settings.is_ready() && caught_up.load(Ordering::Relaxed)
     }
 }

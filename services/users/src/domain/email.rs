@@ -152,6 +152,8 @@ mod tests {
         // Kelvin sign and k; composed and decomposed é.
         assert_eq!(key("\u{212A}@x.io"), key("k@x.io"));
         assert_eq!(key("e\u{301}@x.io"), key("\u{e9}@x.io"));
+        // The dotted capital I, whose full lower case would be two characters.
+        assert_eq!(key("\u{130}@x.io"), key("i@x.io"));
         // Different people: dotless i, full-width letters, ß and ss.
         assert_ne!(key("\u{131}@x.io"), key("i@x.io"));
         assert_ne!(key("\u{FF41}@x.io"), key("a@x.io"));

@@ -279,6 +279,43 @@ pub(crate) mod tests {
         assert_eq!((twice.access.epoch, twice.access.except_session), (2, None));
     }
 
+    fn step(user: &User, number: u8) -> Option<User> {
+        match number {
+            0 => user.banned().ok(),
+            1 => user.unbanned().ok(),
+            2 => Some(user.with_new_password(None)).filter(|_| user.account.is_some()),
+            3 => {
+                let patch = ProfilePatch {
+                    bio: Some(Some(user.version.to_string())),
+                    ..ProfilePatch::default()
+                };
+                user.with_profile(&patch)
+                    .ok()
+                    .filter(|_| user.account.is_some())
+            }
+            _ => user.deleted().ok(),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_happens_versions_count_on_and_an_end_is_an_end(
+            steps in proptest::collection::vec(0_u8..12, 0..20)
+        ) {
+            let mut now = user(AccessSettings::default());
+            for number in steps {
+                let Some(next) = step(&now, number) else { continue };
+                proptest::prop_assert_eq!(next.version, now.version + 1);
+                proptest::prop_assert!(next.access.epoch >= now.access.epoch);
+                proptest::prop_assert!(now.state() != UserState::Deleted);
+                proptest::prop_assert_eq!(next.state() == UserState::Deleted, next.account.is_none());
+                let is_banned = next.state() == UserState::Banned;
+                proptest::prop_assert_eq!(is_banned, next.state_before_ban.is_some());
+                now = next;
+            }
+        }
+    }
+
     #[test]
     fn a_change_that_changes_nothing_makes_no_new_version() {
         let user = user(AccessSettings::default());

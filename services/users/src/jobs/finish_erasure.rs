@@ -106,10 +106,15 @@ mod tests {
             request.private_data = Some(r#"{"phone":"zebra 555"}"#.into());
             let id = world.create(request).await.unwrap().id;
             let id = stoa_types::id::UserId::parse(&id).unwrap();
-            world.update(id, public_data(r#"{"street":"zebra street"}"#)).await;
+            world
+                .update(id, public_data(r#"{"street":"zebra street"}"#))
+                .await;
             world.sign_up("other@x.io").await;
             if matches!(place.config, DbConfig::Sqlite { .. }) {
-                assert!(on_disk(&place.config, "zebra street"), "the scan sees what is there");
+                assert!(
+                    on_disk(&place.config, "zebra street"),
+                    "the scan sees what is there"
+                );
             }
             let job = job(&world);
             assert!(!job.once().await.unwrap());
@@ -123,7 +128,11 @@ mod tests {
             for text in ["zebra", "Zebraname"] {
                 assert!(!on_disk(&place.config, text), "{text}");
             }
-            let other = world.envelopes().await.into_iter().any(|e| format!("{e:?}").contains("other@x.io"));
+            let other = world
+                .envelopes()
+                .await
+                .into_iter()
+                .any(|e| format!("{e:?}").contains("other@x.io"));
             assert!(other, "others keep theirs");
         }
     }

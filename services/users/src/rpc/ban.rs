@@ -54,22 +54,40 @@ mod tests {
             let refused = unban::unban(&world.cx, world.operator(), command(id)).await;
             assert_eq!(refusal(refused), "409 user-not-banned");
 
-            let (user, statements) = accounting::scope(ban(&world.cx, world.operator(), command(id))).await;
+            let (user, statements) =
+                accounting::scope(ban(&world.cx, world.operator(), command(id))).await;
             assert_eq!(user.unwrap().state.as_deref(), Some("banned"));
             assert_eq!(statements.count, 4);
             let (envelope, access, event) = world.last().await;
             assert_eq!(envelope.r#type, "user.banned");
-            assert_eq!((access.state.as_str(), access.version, access.epoch), ("banned", 2, 0));
+            assert_eq!(
+                (access.state.as_str(), access.version, access.epoch),
+                ("banned", 2, 0)
+            );
             let event = event.unwrap();
-            assert_eq!((event.event_type.as_str(), event.source.as_str()), ("user/updated", "source/console"));
-            assert_eq!(event.previous_paths, ["attributes.banned", "attributes.state"]);
+            assert_eq!(
+                (event.event_type.as_str(), event.source.as_str()),
+                ("user/updated", "source/console")
+            );
+            assert_eq!(
+                event.previous_paths,
+                ["attributes.banned", "attributes.state"]
+            );
             let again = ban(&world.cx, world.operator(), command(id)).await;
             assert_eq!(refusal(again), "409 user-already-banned");
 
-            let user = unban::unban(&world.cx, world.operator(), command(id)).await.unwrap();
-            assert_eq!((user.banned, user.state.as_deref()), (false, Some("active")));
+            let user = unban::unban(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
+            assert_eq!(
+                (user.banned, user.state.as_deref()),
+                (false, Some("active"))
+            );
             let (envelope, access, event) = world.last().await;
-            assert_eq!((envelope.r#type.as_str(), access.version), ("user.unbanned", 3));
+            assert_eq!(
+                (envelope.r#type.as_str(), access.version),
+                ("user.unbanned", 3)
+            );
             assert_eq!(event.unwrap().event_type, "user/updated");
             assert_eq!(world.envelopes().await.len(), 3);
         }
@@ -78,17 +96,29 @@ mod tests {
         async fn no_write_of_the_user_commits_after_the_ban(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            let patches: Vec<_> = (0..16).map(|n| public_data(&format!(r#"{{"k{n}":1}}"#))).collect();
+            let patches: Vec<_> = (0..16)
+                .map(|n| public_data(&format!(r#"{{"k{n}":1}}"#)))
+                .collect();
             let writes = patches.into_iter().map(|patch| world.try_update(id, patch));
             let (written, banned) = tokio::join!(
                 futures::future::join_all(writes),
                 ban(&world.cx, world.operator(), command(id)),
             );
             banned.unwrap();
-            let written: Vec<bool> = written.into_iter().map(|outcome| {
-                outcome.map_err(|e| assert_eq!(refusal::<()>(Err(e)), "403 forbidden")).is_ok()
-            }).collect();
-            let kinds: Vec<String> = world.envelopes().await.into_iter().map(|e| e.r#type).collect();
+            let written: Vec<bool> = written
+                .into_iter()
+                .map(|outcome| {
+                    outcome
+                        .map_err(|e| assert_eq!(refusal::<()>(Err(e)), "403 forbidden"))
+                        .is_ok()
+                })
+                .collect();
+            let kinds: Vec<String> = world
+                .envelopes()
+                .await
+                .into_iter()
+                .map(|e| e.r#type)
+                .collect();
             assert_eq!(kinds.last().map(String::as_str), Some("user.banned"));
             assert_eq!(kinds.len(), 2 + written.iter().filter(|ok| **ok).count());
         }
@@ -96,8 +126,13 @@ mod tests {
         async fn a_deleted_or_unknown_user_is_a_conflict(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            delete::delete(&world.cx, world.operator(), command(id)).await.unwrap();
-            for (id, code) in [(id, "409 user-deleted"), (world.nobody(), "409 user-not-found")] {
+            delete::delete(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
+            for (id, code) in [
+                (id, "409 user-deleted"),
+                (world.nobody(), "409 user-not-found"),
+            ] {
                 let outcome = ban(&world.cx, world.operator(), command(id)).await;
                 assert_eq!(refusal(outcome), code);
                 let outcome = unban::unban(&world.cx, world.operator(), command(id)).await;
@@ -111,7 +146,12 @@ mod tests {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
             let reader = Actor::operator(OperatorId::new(uuid::Uuid::from_u128(9)), Role::ReadOnly);
-            for caller in [world.caller(reader), world.integration(), world.trusted(id), world.anonymous()] {
+            for caller in [
+                world.caller(reader),
+                world.integration(),
+                world.trusted(id),
+                world.anonymous(),
+            ] {
                 let outcome = ban(&world.cx, caller, command(id)).await;
                 assert_eq!(refusal(outcome), "403 forbidden");
             }

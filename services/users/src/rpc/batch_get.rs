@@ -72,18 +72,28 @@ mod tests {
                 world.sign_up("b@x.io").await,
                 world.sign_up("c@x.io").await,
             );
-            ban::ban(&world.cx, world.operator(), command(banned)).await.unwrap();
-            delete::delete(&world.cx, world.operator(), command(gone)).await.unwrap();
+            ban::ban(&world.cx, world.operator(), command(banned))
+                .await
+                .unwrap();
+            delete::delete(&world.cx, world.operator(), command(gone))
+                .await
+                .unwrap();
             let ids = [gone, live, world.nobody(), banned, live];
             for caller in [world.anonymous(), world.user(live), world.user(banned)] {
                 let (users, statements) = accounting::scope(get(&world, caller, &ids)).await;
                 let users = users.unwrap();
-                let shown: Vec<_> = users.iter().map(|u| (u.id.clone(), u.banned, u.deleted, u.profile.is_some())).collect();
-                assert_eq!(shown, [
-                    (gone.to_string(), false, true, false),
-                    (live.to_string(), false, false, true),
-                    (banned.to_string(), true, false, false),
-                ]);
+                let shown: Vec<_> = users
+                    .iter()
+                    .map(|u| (u.id.clone(), u.banned, u.deleted, u.profile.is_some()))
+                    .collect();
+                assert_eq!(
+                    shown,
+                    [
+                        (gone.to_string(), false, true, false),
+                        (live.to_string(), false, false, true),
+                        (banned.to_string(), true, false, false),
+                    ]
+                );
                 assert!(users.iter().all(|user| user.email.is_none()));
                 assert_eq!(statements.count, 1);
             }
@@ -93,7 +103,10 @@ mod tests {
             assert_eq!(refusal(dead), "401 auth-invalid-access-token");
             let many = vec![live; 1001];
             let outcome = get(&world, world.anonymous(), &many).await;
-            assert_eq!(refusal(outcome), "400 validation-invalid-value [Key(\"ids\")]");
+            assert_eq!(
+                refusal(outcome),
+                "400 validation-invalid-value [Key(\"ids\")]"
+            );
         }
 
         async fn access_and_protected_data_are_there_for_services(db: Db) {
@@ -101,15 +114,42 @@ mod tests {
             let mut request = create_request("a@x.io");
             request.protected_data = Some(r#"{"phone":"1"}"#.into());
             let id = UserId::parse(&world.create(request).await.unwrap().id).unwrap();
-            let access = |caller, id: UserId| get_access::get_access(&world.cx, caller, pb::GetAccessRequest { user_id: id.to_string() });
-            let data = |caller, id: UserId| get_protected_data::get_protected_data(&world.cx, caller, pb::GetProtectedDataRequest { user_id: id.to_string() });
+            let access = |caller, id: UserId| {
+                get_access::get_access(
+                    &world.cx,
+                    caller,
+                    pb::GetAccessRequest {
+                        user_id: id.to_string(),
+                    },
+                )
+            };
+            let data = |caller, id: UserId| {
+                get_protected_data::get_protected_data(
+                    &world.cx,
+                    caller,
+                    pb::GetProtectedDataRequest {
+                        user_id: id.to_string(),
+                    },
+                )
+            };
             for caller in [world.system(), world.anonymous(), world.user(id)] {
                 let found = access(caller.clone(), id).await.unwrap();
-                assert_eq!((found.state.as_str(), found.epoch, found.version), ("active", 0, 1));
-                assert_eq!(data(caller, id).await.unwrap().protected_data, r#"{"phone":"1"}"#);
+                assert_eq!(
+                    (found.state.as_str(), found.epoch, found.version),
+                    ("active", 0, 1)
+                );
+                assert_eq!(
+                    data(caller, id).await.unwrap().protected_data,
+                    r#"{"phone":"1"}"#
+                );
             }
-            assert_eq!(refusal(access(world.system(), world.nobody()).await), "404 not-found");
-            delete::delete(&world.cx, world.operator(), command(id)).await.unwrap();
+            assert_eq!(
+                refusal(access(world.system(), world.nobody()).await),
+                "404 not-found"
+            );
+            delete::delete(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             assert_eq!(access(world.system(), id).await.unwrap().state, "deleted");
             assert_eq!(data(world.system(), id).await.unwrap().protected_data, "{}");
         }

@@ -17,8 +17,7 @@ pub(super) async fn change_password(
     let id = me(&caller)?;
     let mut fields = Fields::of_body();
     let password = fields.new_password("newPassword", request.new_password);
-    fields.finish()?;
-    let password = password.ok_or(Error::WrongPassword)?;
+    let password = fields.finish_with(password)?;
     let settings = cx.settings_for(&caller).await?;
     let checked = cx
         .checked_password(
@@ -92,26 +91,46 @@ mod tests {
             assert!(logs_in(&world, " new horse ").await);
             assert!(!logs_in(&world, "new horse").await && !logs_in(&world, PASSWORD).await);
             let (envelope, access, event) = world.last().await;
-            assert_eq!((envelope.r#type.as_str(), event), ("user.epoch-raised", None));
-            assert_eq!((access.epoch, access.except_sid), (1, Some(session(1).to_string())));
+            assert_eq!(
+                (envelope.r#type.as_str(), event),
+                ("user.epoch-raised", None)
+            );
+            assert_eq!(
+                (access.epoch, access.except_sid),
+                (1, Some(session(1).to_string()))
+            );
             let mut elsewhere = world.user(id);
             elsewhere.actor.session = Some(session(2));
             let empty = pb::ShowCurrentUserRequest {};
             let dead = show_current::show_current(&world.cx, elsewhere.clone(), empty).await;
             assert_eq!(refusal(dead), "401 auth-invalid-access-token");
-            let dead = change_password(&world.cx, elsewhere, from_to(" new horse ", PASSWORD)).await;
+            let dead =
+                change_password(&world.cx, elsewhere, from_to(" new horse ", PASSWORD)).await;
             assert_eq!(refusal(dead), "401 auth-invalid-access-token");
-            assert!(show_current::show_current(&world.cx, world.user(id), empty).await.is_ok());
+            assert!(
+                show_current::show_current(&world.cx, world.user(id), empty)
+                    .await
+                    .is_ok()
+            );
         }
 
         // contract: users 17
         async fn a_wrong_or_bad_password_changes_nothing(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            let outcome = change_password(&world.cx, world.user(id), from_to("wrong horse", "new horse")).await;
+            let outcome = change_password(
+                &world.cx,
+                world.user(id),
+                from_to("wrong horse", "new horse"),
+            )
+            .await;
             assert_eq!(refusal(outcome), "403 forbidden");
-            let outcome = change_password(&world.cx, world.user(id), from_to(PASSWORD, "short")).await;
-            assert_eq!(refusal(outcome), "400 validation-invalid-value [Key(\"newPassword\")]");
+            let outcome =
+                change_password(&world.cx, world.user(id), from_to(PASSWORD, "short")).await;
+            assert_eq!(
+                refusal(outcome),
+                "400 validation-invalid-value [Key(\"newPassword\")]"
+            );
             assert!(logs_in(&world, PASSWORD).await);
             assert_eq!(world.envelopes().await.len(), 1);
         }
@@ -123,8 +142,15 @@ mod tests {
                 change_password(&world.cx, world.user(id), from_to(PASSWORD, "one horse")),
                 change_password(&world.cx, world.user(id), from_to(PASSWORD, "two horses")),
             );
-            let (won, lost, new) = if one.is_ok() { (one, two, "one horse") } else { (two, one, "two horses") };
-            assert_eq!((won.unwrap().version, refusal(lost)), (2, "403 forbidden".to_owned()));
+            let (won, lost, new) = if one.is_ok() {
+                (one, two, "one horse")
+            } else {
+                (two, one, "two horses")
+            };
+            assert_eq!(
+                (won.unwrap().version, refusal(lost)),
+                (2, "403 forbidden".to_owned())
+            );
             assert!(logs_in(&world, new).await);
         }
     }

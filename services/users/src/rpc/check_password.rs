@@ -12,6 +12,7 @@ use stoa_policy::{Action, Resource, require};
 use stoa_proto::users as pb;
 use stoa_rpc::Caller;
 use stoa_types::id::UserId;
+use zeroize::Zeroizing;
 
 pub(super) async fn check_password(
     cx: &Cx,
@@ -33,14 +34,14 @@ pub(super) async fn check_password(
         Some((user, stored)) => (Some(user), stored),
         None => (None, None),
     };
-    let password = request.password;
+    let password = Zeroizing::new(request.password);
     let verified = cx
         .passwords
-        .verify(password.clone(), stored.clone())
+        .verify(password.to_string(), stored.clone())
         .await?;
     let user = user.filter(|_| verified.ok);
     if let (Some(user), Some(stored), true) = (&user, stored, verified.needs_rehash)
-        && let Err(error) = rehash(cx, user.id, stored, password).await
+        && let Err(error) = rehash(cx, user.id, stored, password.to_string()).await
     {
         // The password is right all the same; the next login tries again.
         tracing::warn!(user.id = %user.id, error = %error, "A password was not hashed anew");
@@ -90,8 +91,13 @@ mod tests {
         // contract: users 33, security S37
         async fn every_refusal_is_the_same(db: Db) {
             let world = World::new(db).await;
-            let (id, gone) = (world.sign_up("a@x.io").await, world.sign_up("gone@x.io").await);
-            delete::delete(&world.cx, world.operator(), command(gone)).await.unwrap();
+            let (id, gone) = (
+                world.sign_up("a@x.io").await,
+                world.sign_up("gone@x.io").await,
+            );
+            delete::delete(&world.cx, world.operator(), command(gone))
+                .await
+                .unwrap();
             for (email, password) in [
                 ("a@x.io", "wrong horse"),
                 ("b@x.io", PASSWORD),
@@ -102,10 +108,21 @@ mod tests {
             ] {
                 assert_eq!(check(&world, email, password).await, None, "{email:?}");
             }
-            assert_eq!(check(&world, " A@X.io", PASSWORD).await.unwrap().user_id, id.to_string());
-            ban::ban(&world.cx, world.operator(), command(id)).await.unwrap();
-            assert_eq!(check(&world, "a@x.io", PASSWORD).await.unwrap().state, "banned");
-            let request = pb::CheckPasswordRequest { email: "a@x.io".into(), password: PASSWORD.into() };
+            assert_eq!(
+                check(&world, " A@X.io", PASSWORD).await.unwrap().user_id,
+                id.to_string()
+            );
+            ban::ban(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
+            assert_eq!(
+                check(&world, "a@x.io", PASSWORD).await.unwrap().state,
+                "banned"
+            );
+            let request = pb::CheckPasswordRequest {
+                email: "a@x.io".into(),
+                password: PASSWORD.into(),
+            };
             let outcome = check_password(&world.cx, world.anonymous(), request).await;
             assert_eq!(refusal(outcome), "403 forbidden");
         }
@@ -117,7 +134,10 @@ mod tests {
             let entropy = Arc::new(SeededEntropy::new(1));
             world.cx.passwords = PasswordHasher::new(Cost::Production, 1, entropy);
             assert!(check(&world, "a@x.io", PASSWORD).await.is_some());
-            let (_, hash) = store::users::user_and_password(&world.cx.db, id).await.unwrap().unwrap();
+            let (_, hash) = store::users::user_and_password(&world.cx.db, id)
+                .await
+                .unwrap()
+                .unwrap();
             assert!(hash.unwrap().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
             let user = check(&world, "a@x.io", PASSWORD).await.unwrap();
             assert_eq!((user.version, world.envelopes().await.len()), (1, 1));

@@ -31,10 +31,7 @@ pub(super) async fn create_current(
         request.private_data,
         None,
     ]);
-    fields.finish()?;
-    let (Some(email), Some(password)) = (email, password) else {
-        return Err(Error::Conflict);
-    };
+    let (email, password) = fields.finish_with(email.zip(password))?;
     let profile = Profile {
         first_name,
         last_name,
@@ -84,30 +81,50 @@ mod tests {
             request.public_data = Some(r#"{"a":1,"gone":null}"#.into());
             let user = world.create(request).await.unwrap();
             assert_eq!(user.email.as_deref(), Some("Olli@x.io"));
-            assert_eq!((user.email_verified, user.state.as_deref()), (false, Some("active")));
-            assert_eq!((user.pending_email, user.identity_providers.len()), (None, 0));
+            assert_eq!(
+                (user.email_verified, user.state.as_deref()),
+                (false, Some("active"))
+            );
+            assert_eq!(
+                (user.pending_email, user.identity_providers.len()),
+                (None, 0)
+            );
             assert_eq!(user.created_at_ms, Some(world.now()));
-            let all = Some(pb::Permissions { post_listings: true, initiate_transactions: true, read: true });
+            let all = Some(pb::Permissions {
+                post_listings: true,
+                initiate_transactions: true,
+                read: true,
+            });
             assert_eq!((user.permissions, user.effective_permissions), (all, all));
             let profile = user.profile.unwrap();
             assert_eq!(profile.display_name.as_deref(), Some("Olli F"));
             assert_eq!(profile.abbreviated_name.as_deref(), Some("OF"));
             assert_eq!(profile.public_data.as_deref(), Some(r#"{"a":1}"#));
-            for data in [profile.protected_data, profile.private_data, profile.metadata] {
+            for data in [
+                profile.protected_data,
+                profile.private_data,
+                profile.metadata,
+            ] {
                 assert_eq!(data.as_deref(), Some("{}"));
             }
             let (envelope, access, event) = world.last().await;
-            assert_eq!((envelope.r#type.as_str(), access.version), ("user.created", 1));
+            assert_eq!(
+                (envelope.r#type.as_str(), access.version),
+                ("user.created", 1)
+            );
             assert_eq!(envelope.actor.unwrap().client_id, client().to_string());
             let event = event.unwrap();
             assert_eq!(event.event_type, "user/created");
             assert_eq!(event.source, "source/marketplace-api");
             assert_eq!((event.previous, event.previous_paths.len()), (None, 0));
-            assert_eq!(event.personal_of, [user.id.clone()]);
+            assert_eq!(event.personal_of, std::slice::from_ref(&user.id));
             let Some(resource::Resource::User(shown)) = event.resource.unwrap().resource else {
                 panic!("a user");
             };
-            assert_eq!((shown.id, shown.email.as_deref()), (user.id, Some("Olli@x.io")));
+            assert_eq!(
+                (shown.id, shown.email.as_deref()),
+                (user.id, Some("Olli@x.io"))
+            );
         }
 
         // contract: users 3, users 33, users 37
@@ -116,9 +133,13 @@ mod tests {
             let id = world.sign_up("A@x.io").await;
             let again = || world.create(create_request("a@X.io"));
             assert_eq!(refusal(again().await), "409 email-taken");
-            ban::ban(&world.cx, world.operator(), command(id)).await.unwrap();
+            ban::ban(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             assert_eq!(refusal(again().await), "409 email-taken");
-            delete::delete(&world.cx, world.operator(), command(id)).await.unwrap();
+            delete::delete(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             let fresh = again().await.unwrap();
             assert_ne!(fresh.id, id.to_string());
             assert_eq!((world.count().await, world.envelopes().await.len()), (2, 4));
@@ -140,13 +161,15 @@ mod tests {
         // contract: users 4, users 50
         async fn bad_input_is_refused_whole_and_makes_no_user(db: Db) {
             let world = World::new(db).await;
-            let outcome = world.create(pb::CreateCurrentUserRequest {
-                email: "no-at-sign".into(),
-                password: "1234567".into(),
-                first_name: "Olli".into(),
-                private_data: Some(r#"{"a":"\u0000"}"#.into()),
-                ..pb::CreateCurrentUserRequest::default()
-            }).await;
+            let outcome = world
+                .create(pb::CreateCurrentUserRequest {
+                    email: "no-at-sign".into(),
+                    password: "1234567".into(),
+                    first_name: "Olli".into(),
+                    private_data: Some(r#"{"a":"\u0000"}"#.into()),
+                    ..pb::CreateCurrentUserRequest::default()
+                })
+                .await;
             let expected = ["email", "password", "lastName", "privateData"]
                 .map(|name| format!("400 validation-invalid-value [Key({name:?})]"));
             assert_eq!(refusals(outcome), expected);
@@ -155,11 +178,15 @@ mod tests {
 
         // contract: users 26
         async fn a_marketplace_can_ask_for_approval_and_permissions(db: Db) {
-            let world = World::asking(db, auth::AccessControl {
-                require_approval_to_join: true,
-                require_permission_to_post_listings: true,
-                ..auth::AccessControl::default()
-            }).await;
+            let world = World::asking(
+                db,
+                auth::AccessControl {
+                    require_approval_to_join: true,
+                    require_permission_to_post_listings: true,
+                    ..auth::AccessControl::default()
+                },
+            )
+            .await;
             let user = world.create(create_request("a@x.io")).await.unwrap();
             assert_eq!(user.state.as_deref(), Some("pendingApproval"));
             assert!(!user.permissions.unwrap().post_listings);
@@ -168,7 +195,8 @@ mod tests {
 
         async fn a_sign_up_has_a_fixed_number_of_statements(db: Db) {
             let world = World::new(db).await;
-            let (user, statements) = accounting::scope(world.create(create_request("a@x.io"))).await;
+            let (user, statements) =
+                accounting::scope(world.create(create_request("a@x.io"))).await;
             user.unwrap();
             // Account, address, envelope, whose data it holds.
             assert_eq!(statements.count, 4);

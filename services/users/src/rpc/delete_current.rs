@@ -94,19 +94,38 @@ mod tests {
             assert_eq!(statements.count, 8);
             let (envelope, access, event) = world.last().await;
             assert_eq!(envelope.r#type, "user.deleted");
-            assert_eq!((access.state.as_str(), access.epoch, access.version), ("deleted", 1, 2));
+            assert_eq!(
+                (access.state.as_str(), access.epoch, access.version),
+                ("deleted", 1, 2)
+            );
             let event = event.unwrap();
-            assert_eq!((event.event_type.as_str(), &event.resource), ("user/deleted", &None));
+            assert_eq!(
+                (event.event_type.as_str(), &event.resource),
+                ("user/deleted", &None)
+            );
             let Some(resource::Resource::User(old)) = event.previous.unwrap().resource else {
                 panic!("a user");
             };
-            assert_eq!((old.state.as_deref(), old.email, old.profile), (Some("active"), None, Some(pb::Profile::default())));
-            let own = show_current::show_current(&world.cx, world.trusted(id), pb::ShowCurrentUserRequest {}).await;
+            assert_eq!(
+                (old.state.as_deref(), old.email, old.profile),
+                (Some("active"), None, Some(pb::Profile::default()))
+            );
+            let own = show_current::show_current(
+                &world.cx,
+                world.trusted(id),
+                pb::ShowCurrentUserRequest {},
+            )
+            .await;
             assert_eq!(refusal(own), "401 auth-invalid-access-token");
             let again = delete_current(&world.cx, world.trusted(id), with(PASSWORD)).await;
             assert_eq!(refusal(again), "401 auth-invalid-access-token");
-            let login = pb::CheckPasswordRequest { email: "olli@x.io".into(), password: PASSWORD.into() };
-            let login = check_password::check_password(&world.cx, world.system(), login).await.unwrap();
+            let login = pb::CheckPasswordRequest {
+                email: "olli@x.io".into(),
+                password: PASSWORD.into(),
+            };
+            let login = check_password::check_password(&world.cx, world.system(), login)
+                .await
+                .unwrap();
             assert_eq!(login.user, None);
         }
     }

@@ -43,6 +43,12 @@ impl Fields {
         Problems::check(self.problems)
     }
 
+    /// The value that was read, which is missing only when a problem was noted.
+    pub(super) fn finish_with<T>(self, value: Option<T>) -> Result<T, Problems> {
+        self.finish()?;
+        value.ok_or_else(|| Problem::internal().into())
+    }
+
     /// Notes a value that breaks a rule.
     pub(super) fn invalid(&mut self, field: &'static str, why: impl std::fmt::Display) {
         let problem = Problem::invalid_value(self.kind, vec![field.into()], why.to_string());
@@ -168,10 +174,8 @@ pub(super) fn merge_refused(wrong: Vec<(&'static str, NotExtendedData)>) -> Erro
     for (field, why) in wrong {
         fields.invalid(field, why);
     }
-    match fields.finish() {
-        Err(problems) => problems.into(),
-        Ok(()) => Error::Conflict,
-    }
+    let refused = fields.finish_with::<std::convert::Infallible>(None);
+    refused.map_or_else(Error::Invalid, |never| match never {})
 }
 
 /// The id of a user, from the parameter `id`.

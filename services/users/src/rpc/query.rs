@@ -183,10 +183,27 @@ mod tests {
                 world.clock.advance_ms(10);
             }
             let (newest, total) = emails(&world, pb::QueryUsersRequest::default()).await;
-            assert_eq!((newest, total), (["u4", "u3", "u2", "u1", "u0"].map(|n| format!("{n}@x.io")).to_vec(), 5));
-            let oldest = pb::QueryUsersRequest { sort: vec!["-createdAt".into()], ..paged(2, 2) };
-            assert_eq!(emails(&world, oldest).await, (vec!["u2@x.io".into(), "u3@x.io".into()], 5));
-            let later = pb::QueryUsersRequest { created_at_start_ms: Some(middle), ..paged(1, 1) };
+            assert_eq!(
+                (newest, total),
+                (
+                    ["u4", "u3", "u2", "u1", "u0"]
+                        .map(|n| format!("{n}@x.io"))
+                        .to_vec(),
+                    5
+                )
+            );
+            let oldest = pb::QueryUsersRequest {
+                sort: vec!["-createdAt".into()],
+                ..paged(2, 2)
+            };
+            assert_eq!(
+                emails(&world, oldest).await,
+                (vec!["u2@x.io".into(), "u3@x.io".into()], 5)
+            );
+            let later = pb::QueryUsersRequest {
+                created_at_start_ms: Some(middle),
+                ..paged(1, 1)
+            };
             assert_eq!(emails(&world, later).await, (vec!["u4@x.io".into()], 3));
             let before = pb::QueryUsersRequest {
                 created_at_end_ms: Some(middle),
@@ -215,15 +232,25 @@ mod tests {
             let world = World::new(db).await;
             let (a, b) = (world.sign_up("a@x.io").await, world.sign_up("b@x.io").await);
             world.sign_up("c@x.io").await;
-            ban::ban(&world.cx, world.operator(), command(a)).await.unwrap();
-            delete::delete(&world.cx, world.operator(), command(b)).await.unwrap();
+            ban::ban(&world.cx, world.operator(), command(a))
+                .await
+                .unwrap();
+            delete::delete(&world.cx, world.operator(), command(b))
+                .await
+                .unwrap();
             assert_eq!(emails(&world, pb::QueryUsersRequest::default()).await.1, 2);
             let request = pb::QueryUsersRequest {
                 states: vec!["banned".into(), "deleted".into()],
                 ..pb::QueryUsersRequest::default()
             };
-            let answer = query(&world.cx, world.operator(), request.clone()).await.unwrap();
-            let mut flags: Vec<_> = answer.users.iter().map(|u| (u.banned, u.deleted, u.email.is_some())).collect();
+            let answer = query(&world.cx, world.operator(), request.clone())
+                .await
+                .unwrap();
+            let mut flags: Vec<_> = answer
+                .users
+                .iter()
+                .map(|u| (u.banned, u.deleted, u.email.is_some()))
+                .collect();
             flags.sort_unstable();
             assert_eq!(flags, [(false, true, false), (true, false, true)]);
             for caller in [world.user(a), world.anonymous()] {

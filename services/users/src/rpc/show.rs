@@ -28,8 +28,7 @@ pub(super) async fn show(
                 fields.disallowed("email");
             }
             let email = fields.email(&text);
-            fields.finish()?;
-            let email = email.ok_or(Error::NotFound)?;
+            let email = fields.finish_with(email)?;
             let settings = cx.settings_for(&caller).await?;
             let standing = standing(&caller, settings, None);
             let found = store::users::by_email(&cx.db, email.key()).await?;
@@ -89,61 +88,101 @@ mod tests {
             for caller in [world.anonymous(), world.user(other), world.user(id)] {
                 let (user, statements) = accounting::scope(by_id(&world, caller, id)).await;
                 let user = user.unwrap();
-                assert_eq!((user.view(), user.email.as_deref()), (pb::UserView::Public, None));
+                assert_eq!(
+                    (user.view(), user.email.as_deref()),
+                    (pb::UserView::Public, None)
+                );
                 assert_eq!(user.profile.unwrap().private_data, None);
                 assert_eq!(statements.count, 1);
             }
             for caller in [world.integration(), world.operator()] {
                 let user = by_email(&world, caller, " A@X.io").await.unwrap();
-                assert_eq!((user.view(), user.id.as_str()), (pb::UserView::Full, &*id.to_string()));
+                assert_eq!(
+                    (user.view(), user.id.as_str()),
+                    (pb::UserView::Full, &*id.to_string())
+                );
                 assert_eq!(user.email.as_deref(), Some("a@x.io"));
                 assert!(user.effective_permissions.is_some());
                 assert_eq!(user.profile.unwrap().private_data.as_deref(), Some("{}"));
             }
             let outcome = by_email(&world, world.user(other), "a@x.io").await;
-            assert_eq!(refusal(outcome), "400 validation-disallowed-key [Key(\"email\")]");
+            assert_eq!(
+                refusal(outcome),
+                "400 validation-disallowed-key [Key(\"email\")]"
+            );
         }
 
         // contract: users 26, users 32, users 35
         async fn who_is_not_active_is_not_there(db: Db) {
             let world = World::new(db).await;
             let (id, other) = (world.sign_up("a@x.io").await, world.sign_up("b@x.io").await);
-            ban::ban(&world.cx, world.operator(), command(id)).await.unwrap();
+            ban::ban(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             let hidden = "404 not-found";
             assert_eq!(refusal(by_id(&world, world.anonymous(), id).await), hidden);
             assert_eq!(refusal(by_id(&world, world.user(id), id).await), hidden);
             assert!(by_id(&world, world.user(id), other).await.is_ok());
-            assert_eq!(by_id(&world, world.integration(), id).await.unwrap().state.as_deref(), Some("banned"));
-            delete::delete(&world.cx, world.operator(), command(id)).await.unwrap();
+            assert_eq!(
+                by_id(&world, world.integration(), id)
+                    .await
+                    .unwrap()
+                    .state
+                    .as_deref(),
+                Some("banned")
+            );
+            delete::delete(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             for caller in [world.anonymous(), world.user(other), world.integration()] {
                 assert_eq!(refusal(by_id(&world, caller, id).await), hidden);
             }
-            assert_eq!(refusal(by_email(&world, world.operator(), "a@x.io").await), hidden);
+            assert_eq!(
+                refusal(by_email(&world, world.operator(), "a@x.io").await),
+                hidden
+            );
             let gone = by_id(&world, world.operator(), id).await.unwrap();
             assert!(gone.deleted && gone.email.is_none() && gone.profile.is_none());
-            assert_eq!(refusal(by_id(&world, world.user(id), other).await), "401 auth-invalid-access-token");
+            assert_eq!(
+                refusal(by_id(&world, world.user(id), other).await),
+                "401 auth-invalid-access-token"
+            );
             for caller in [world.anonymous(), world.operator()] {
                 assert_eq!(refusal(by_id(&world, caller, world.nobody()).await), hidden);
             }
         }
 
         async fn someone_who_waits_for_approval_is_not_there_not_even_for_themself(db: Db) {
-            let control = auth::AccessControl { require_approval_to_join: true, ..auth::AccessControl::default() };
+            let control = auth::AccessControl {
+                require_approval_to_join: true,
+                ..auth::AccessControl::default()
+            };
             let world = World::asking(db, control).await;
             let id = world.sign_up("a@x.io").await;
-            assert_eq!(refusal(by_id(&world, world.user(id), id).await), "404 not-found");
+            assert_eq!(
+                refusal(by_id(&world, world.user(id), id).await),
+                "404 not-found"
+            );
             assert!(by_id(&world, world.integration(), id).await.is_ok());
         }
 
         async fn bad_parameters_are_named(db: Db) {
             let world = World::new(db).await;
-            let none = show(&world.cx, world.anonymous(), pb::ShowUserRequest { by: None }).await;
+            let none = show(
+                &world.cx,
+                world.anonymous(),
+                pb::ShowUserRequest { by: None },
+            )
+            .await;
             assert_eq!(refusal(none), "400 validation-missing-key [Key(\"id\")]");
             let by = Some(By::Id("x".into()));
             let bad = show(&world.cx, world.anonymous(), pb::ShowUserRequest { by }).await;
             assert_eq!(refusal(bad), "400 validation-invalid-value [Key(\"id\")]");
             let bad = by_email(&world, world.integration(), "x").await;
-            assert_eq!(refusal(bad), "400 validation-invalid-value [Key(\"email\")]");
+            assert_eq!(
+                refusal(bad),
+                "400 validation-invalid-value [Key(\"email\")]"
+            );
         }
     }
 }

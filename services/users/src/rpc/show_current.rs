@@ -47,12 +47,19 @@ mod tests {
             let (user, statements) = accounting::scope(own(&world, id)).await;
             assert_eq!(user.unwrap().view(), pb::UserView::Current);
             assert_eq!(statements.count, 1);
-            ban::ban(&world.cx, world.operator(), command(id)).await.unwrap();
+            ban::ban(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             let user = own(&world, id).await.unwrap();
             assert_eq!((user.banned, user.state.as_deref()), (true, Some("banned")));
             assert_eq!(user.email.as_deref(), Some("a@x.io"));
-            delete::delete(&world.cx, world.operator(), command(id)).await.unwrap();
-            assert_eq!(refusal(own(&world, id).await), "401 auth-invalid-access-token");
+            delete::delete(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
+            assert_eq!(
+                refusal(own(&world, id).await),
+                "401 auth-invalid-access-token"
+            );
             assert_eq!(refusal(own(&world, world.nobody()).await), "403 forbidden");
         }
     }

@@ -73,14 +73,20 @@ mod tests {
             assert_eq!(profile.display_name.as_deref(), Some("olli-test F"));
             assert_eq!(profile.abbreviated_name.as_deref(), Some("oF"));
             let (envelope, access, event) = world.last().await;
-            assert_eq!((envelope.r#type.as_str(), access.version), ("user.updated", 2));
+            assert_eq!(
+                (envelope.r#type.as_str(), access.version),
+                ("user.updated", 2)
+            );
             let event = event.unwrap();
             assert_eq!(event.event_type, "user/updated");
-            assert_eq!(event.previous_paths, [
-                "attributes.profile.firstName",
-                "attributes.profile.displayName",
-                "attributes.profile.abbreviatedName",
-            ]);
+            assert_eq!(
+                event.previous_paths,
+                [
+                    "attributes.profile.firstName",
+                    "attributes.profile.displayName",
+                    "attributes.profile.abbreviatedName",
+                ]
+            );
             let Some(resource::Resource::User(old)) = event.previous.unwrap().resource else {
                 panic!("a user");
             };
@@ -91,20 +97,38 @@ mod tests {
         async fn extended_data_is_merged_and_bounded(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            update(&world, id, public_data(r#"{"a":{"x":1,"y":2},"b":1}"#)).await.unwrap();
-            update(&world, id, public_data(r#"{"a":{"x":9},"b":null,"c":[1]}"#)).await.unwrap();
+            update(&world, id, public_data(r#"{"a":{"x":1,"y":2},"b":1}"#))
+                .await
+                .unwrap();
+            update(&world, id, public_data(r#"{"a":{"x":9},"b":null,"c":[1]}"#))
+                .await
+                .unwrap();
             let private = |key: &str, size: usize| pb::ProfilePatch {
                 private_data: Some(format!(r#"{{"{key}":"{}"}}"#, "x".repeat(size))),
                 ..public_data(r#"{"c":2}"#)
             };
             let refused = "400 validation-invalid-value [Key(\"privateData\")]";
-            assert_eq!(refusal(update(&world, id, private("a", 60_000)).await), refused);
+            assert_eq!(
+                refusal(update(&world, id, private("a", 60_000)).await),
+                refused
+            );
             update(&world, id, private("a", 30_000)).await.unwrap();
-            let both = pb::ProfilePatch { public_data: None, ..private("b", 30_000) };
+            let both = pb::ProfilePatch {
+                public_data: None,
+                ..private("b", 30_000)
+            };
             assert_eq!(refusal(update(&world, id, both).await), refused);
-            let stored = show_current::show_current(&world.cx, world.user(id), pb::ShowCurrentUserRequest {}).await;
+            let stored = show_current::show_current(
+                &world.cx,
+                world.user(id),
+                pb::ShowCurrentUserRequest {},
+            )
+            .await;
             let profile = stored.unwrap().profile.unwrap();
-            assert_eq!(profile.public_data.as_deref(), Some(r#"{"a":{"x":9},"c":2}"#));
+            assert_eq!(
+                profile.public_data.as_deref(),
+                Some(r#"{"a":{"x":9},"c":2}"#)
+            );
             let private = profile.private_data.unwrap();
             assert!(private.len() > 30_000 && !private.contains("\"b\""));
         }
@@ -112,7 +136,11 @@ mod tests {
         async fn a_change_that_changes_nothing_is_no_event(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            for patch in [first_name("Olli"), pb::ProfilePatch::default(), public_data(r#"{"a":null}"#)] {
+            for patch in [
+                first_name("Olli"),
+                pb::ProfilePatch::default(),
+                public_data(r#"{"a":null}"#),
+            ] {
                 assert_eq!(update(&world, id, patch).await.unwrap().version, 1);
             }
             assert_eq!(world.envelopes().await.len(), 1);
@@ -122,12 +150,23 @@ mod tests {
         async fn metadata_and_banned_users_are_refused(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            let metadata = pb::ProfilePatch { metadata: Some("{}".into()), ..pb::ProfilePatch::default() };
+            let metadata = pb::ProfilePatch {
+                metadata: Some("{}".into()),
+                ..pb::ProfilePatch::default()
+            };
             let refused = "400 validation-disallowed-key [Key(\"metadata\")]";
             assert_eq!(refusal(update(&world, id, metadata).await), refused);
-            ban::ban(&world.cx, world.operator(), command(id)).await.unwrap();
-            assert_eq!(refusal(update(&world, id, first_name("X")).await), "403 forbidden");
-            assert_eq!(refusal(update(&world, world.nobody(), first_name("X")).await), "403 forbidden");
+            ban::ban(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
+            assert_eq!(
+                refusal(update(&world, id, first_name("X")).await),
+                "403 forbidden"
+            );
+            assert_eq!(
+                refusal(update(&world, world.nobody(), first_name("X")).await),
+                "403 forbidden"
+            );
         }
 
         async fn an_update_has_a_fixed_number_of_statements(db: Db) {
@@ -142,7 +181,9 @@ mod tests {
         async fn updates_at_the_same_time_all_count(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            let patches: Vec<_> = (0..8).map(|n| public_data(&format!(r#"{{"k{n}":1}}"#))).collect();
+            let patches: Vec<_> = (0..8)
+                .map(|n| public_data(&format!(r#"{{"k{n}":1}}"#)))
+                .collect();
             let updates = patches.into_iter().map(|patch| update(&world, id, patch));
             let done = futures::future::join_all(updates).await;
             let mut done: Vec<u64> = done.into_iter().map(|user| user.unwrap().version).collect();

@@ -71,20 +71,30 @@ mod tests {
         async fn an_integration_sets_metadata_that_the_user_sees(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            let user = update_profile(&world.cx, world.integration(), metadata(id, r#"{"x":1}"#)).await.unwrap();
+            let user = update_profile(&world.cx, world.integration(), metadata(id, r#"{"x":1}"#))
+                .await
+                .unwrap();
             assert_eq!(user.view(), pb::UserView::Full);
             let (_, _, event) = world.last().await;
             let event = event.unwrap();
             assert_eq!(event.source, "source/integration-api");
             assert_eq!(event.previous_paths, ["attributes.profile.metadata"]);
-            let own = show_current::show_current(&world.cx, world.user(id), pb::ShowCurrentUserRequest {}).await.unwrap();
+            let own = show_current::show_current(
+                &world.cx,
+                world.user(id),
+                pb::ShowCurrentUserRequest {},
+            )
+            .await
+            .unwrap();
             assert_eq!(own.profile.unwrap().metadata.as_deref(), Some(r#"{"x":1}"#));
         }
 
         async fn an_unknown_or_deleted_user_is_a_conflict(db: Db) {
             let world = World::new(db).await;
             let id = world.sign_up("a@x.io").await;
-            delete::delete(&world.cx, world.operator(), command(id)).await.unwrap();
+            delete::delete(&world.cx, world.operator(), command(id))
+                .await
+                .unwrap();
             for id in [id, world.nobody()] {
                 for caller in [world.integration(), world.operator()] {
                     let outcome = update_profile(&world.cx, caller, metadata(id, "{}")).await;
@@ -96,7 +106,10 @@ mod tests {
             let mut bad = metadata(id, "{}");
             bad.id = "x".into();
             let outcome = update_profile(&world.cx, world.integration(), bad).await;
-            assert_eq!(refusal(outcome), "400 validation-invalid-value [Key(\"id\")]");
+            assert_eq!(
+                refusal(outcome),
+                "400 validation-invalid-value [Key(\"id\")]"
+            );
         }
     }
 }

@@ -49,7 +49,9 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
                 if *name == "USER_FOR_UPDATE" && db.engine() == Engine::Sqlite {
                     continue;
                 }
-                db.prepare(text).await.unwrap_or_else(|e| panic!("{name}: {e:?}"));
+                db.prepare(text)
+                    .await
+                    .unwrap_or_else(|e| panic!("{name}: {e:?}"));
             }
         }
     }
@@ -72,24 +74,40 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
             .unwrap();
         assert_eq!(stored.as_ref(), Some(second));
         // A version that is not the next one is refused.
-        let again = db.write(|tx| async move { users::replace(&tx, first).await }).await;
-        assert_eq!(again, Err(DbError::RowCount { expected: 1, actual: 0 }));
+        let again = db
+            .write(|tx| async move { users::replace(&tx, first).await })
+            .await;
+        assert_eq!(
+            again,
+            Err(DbError::RowCount {
+                expected: 1,
+                actual: 0
+            })
+        );
     }
 
     async fn a_tombstone_keeps_nothing_and_frees_the_address(db: Db) {
         let (user, email) = olli();
         store(&db, &user, &email).await;
         let gone = &user.deleted().unwrap();
-        db.write(|tx| async move { erasures::erase(&tx, gone, Timestamp::from_ms(5)).await }).await.unwrap();
-        assert_eq!(users::users(&db, &[gone.id]).await.unwrap(), [gone.clone()]);
+        db.write(|tx| async move { erasures::erase(&tx, gone, Timestamp::from_ms(5)).await })
+            .await
+            .unwrap();
+        assert_eq!(
+            users::users(&db, &[gone.id]).await.unwrap(),
+            std::slice::from_ref(gone)
+        );
         assert_eq!(users::by_email(&db, email.key()).await.unwrap(), None);
-        let (left,): (i64,) = db.one_as(
-            "SELECT count(*) FROM users WHERE email IS NULL AND email_verified IS NULL
+        let (left,): (i64,) = db
+            .one_as(
+                "SELECT count(*) FROM users WHERE email IS NULL AND email_verified IS NULL
                 AND pending_email IS NULL AND password_hash IS NULL AND first_name IS NULL
                 AND last_name IS NULL AND display_name IS NULL AND bio IS NULL
                 AND public_data IS NULL AND protected_data IS NULL AND private_data IS NULL
                 AND metadata IS NULL AND except_sid IS NULL",
-        ).await.unwrap();
+            )
+            .await
+            .unwrap();
         assert_eq!(left, 1);
         assert_eq!(erasures::to_purge(&db).await.unwrap(), [gone.id]);
     }
