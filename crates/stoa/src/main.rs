@@ -1,2 +1,11 @@
 //! The one binary of Stoa.
-fn main() {}
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    stoa::commands::Cli::parse().run()
+}

@@ -1,1 +1,1 @@
-//! Who may import whom.
+//! Who may import whom, and what every room must have: see `tests/it`.

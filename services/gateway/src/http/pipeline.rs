@@ -68,6 +68,18 @@ pub(super) async fn serve(
     Ok(answer)
 }
 
+/// Serves one request of the management address.
+pub(super) fn serve_management(
+    gateway: &Gateway,
+    request: &Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    let page = own_page(gateway, request.method(), request.uri().path(), true);
+    Ok(page.map_or_else(
+        || answer::text(StatusCode::NOT_FOUND, PLAIN, "not found\n".to_owned()),
+        |(_, answer)| answer,
+    ))
+}
+
 /// One structured line per request; nothing of its query, body or token.
 fn log(seen: &Seen, method: &Method, status: u16, duration_us: u64) {
     let actor = seen.actor.as_ref();
@@ -110,7 +122,9 @@ async fn route(
 ) -> Answer {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
-    if let Some(answer) = own_page(gateway, &parts.method, path, seen) {
+    let metrics = gateway.config.public_metrics;
+    if let Some((page, answer)) = own_page(gateway, &parts.method, path, metrics) {
+        seen.route = page;
         return answer;
     }
     let format = format_of(&parts.headers);
@@ -175,33 +189,32 @@ async fn route(
     }
 }
 
-/// Health and metrics say one word to anyone.
-fn own_page(gateway: &Gateway, method: &Method, path: &str, seen: &mut Seen) -> Option<Answer> {
-    const PLAIN: &str = "text/plain; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Health and metrics: the name of the page and the page.
+fn own_page(
+    gateway: &Gateway,
+    method: &Method,
+    path: &str,
+    metrics: bool,
+) -> Option<(&'static str, Answer)> {
     if method != Method::GET {
         return None;
     }
+    let page = |status, text: &str| answer::text(status, PLAIN, text.to_owned());
     match path {
-        "/healthz" => {
-            seen.route = "healthz";
-            Some(answer::text(StatusCode::OK, PLAIN, "ok\n".to_owned()))
-        }
-        "/readyz" => {
-            seen.route = "readyz";
-            Some(if gateway.is_ready() {
-                answer::text(StatusCode::OK, PLAIN, "ready\n".to_owned())
-            } else {
-                answer::text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    PLAIN,
-                    "starting\n".to_owned(),
-                )
-            })
-        }
-        "/metrics" if gateway.config.public_metrics => {
-            seen.route = "metrics";
+        "/healthz" => Some(("healthz", page(StatusCode::OK, "ok\n"))),
+        "/readyz" if gateway.is_ready() => Some(("readyz", page(StatusCode::OK, "ready\n"))),
+        "/readyz" => Some((
+            "readyz",
+            page(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        )),
+        "/metrics" if metrics => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            Some(answer::text(StatusCode::OK, kind, gateway.metrics_text()))
+            Some((
+                "metrics",
+                answer::text(StatusCode::OK, kind, gateway.metrics_text()),
+            ))
         }
         _ => None,
     }
@@ -227,7 +240,7 @@ async fn read_form(
     }
     body::check_declared(headers, FORM_LIMIT)?;
     let read = body::read(body, FORM_LIMIT, in_time).await?;
-    Ok(Form::parse(&read.bytes)?)
+    Form::parse(&read.bytes).map_err(Problems::from)
 }
 
 fn unsupported() -> Problem {

@@ -19,17 +19,45 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Server {
     listener: TcpListener,
     gateway: Arc<Gateway>,
+    pages: Pages,
+}
+
+/// What a server shows.
+#[derive(Clone, Copy)]
+enum Pages {
+    /// The APIs.
+    Public,
+    /// Health and metrics only.
+    Management,
 }
 
 impl Server {
-    /// Listens on an address; port 0 takes a free one.
+    /// Listens on the public address; port 0 takes a free one.
     ///
     /// # Errors
     /// Those of the operating system.
     pub async fn bind(address: SocketAddr, gateway: Arc<Gateway>) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         Ok(Self {
-            listener: TcpListener::bind(address).await?,
+            listener,
             gateway,
+            pages: Pages::Public,
+        })
+    }
+
+    /// Listens on the management address, which shows health and metrics only.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub async fn bind_management(
+        address: SocketAddr,
+        gateway: Arc<Gateway>,
+    ) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self {
+            listener,
+            gateway,
+            pages: Pages::Management,
         })
     }
 
@@ -94,9 +122,15 @@ impl Server {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let gateway = Arc::clone(&self.gateway);
+        let (gateway, pages) = (Arc::clone(&self.gateway), self.pages);
         let service = service_fn(move |request: http::Request<Incoming>| {
-            pipeline::serve(Arc::clone(&gateway), peer.ip(), request)
+            let gateway = Arc::clone(&gateway);
+            async move {
+                match pages {
+                    Pages::Public => pipeline::serve(gateway, peer.ip(), request).await,
+                    Pages::Management => pipeline::serve_management(&gateway, &request),
+                }
+            }
         });
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)

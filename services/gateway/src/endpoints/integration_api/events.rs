@@ -41,7 +41,10 @@ pub(crate) async fn query(mut call: Call) -> Result<Answer, Problems> {
         per_page: found.per_page,
     };
     Ok(Answer::many(
-        found.events.into_iter().map(Resource::Event),
+        found
+            .events
+            .into_iter()
+            .map(|event| Resource::Event(Box::new(event))),
         Some(meta),
         show,
     ))

@@ -26,7 +26,7 @@ pub(crate) enum Resource {
     Review(transactions::Review),
     ProcessTransition(transactions::ProcessTransition),
     SearchSchema(auth::SearchSchema),
-    Event(event_log::LoggedEvent),
+    Event(Box<event_log::LoggedEvent>),
 }
 
 /// Kinds of resources that relationships point to.

@@ -1,0 +1,176 @@
+//! `stoa dev`: a whole marketplace on one machine.
+
+use crate::{Clocks, DataFolder, DevClock, Embedded, Options};
+use anyhow::{Context as _, bail};
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_auth::Preset;
+use stoa_config::Config;
+use stoa_gateway::Server;
+use stoa_telemetry::LogFormat;
+use stoa_types::SystemClock;
+
+/// Longest wait for work that runs when the process is told to stop.
+const STOP: Duration = Duration::from_secs(25);
+
+/// Runs a whole marketplace on this machine, for building a client against it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Dev {
+    /// Folder of all data; made when it is not there.
+    #[arg(long, env = "STOA_DATA", default_value = "./stoa-data")]
+    data: PathBuf,
+    /// Public address.
+    #[arg(long, env = "STOA_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Management address: health and metrics.
+    #[arg(long, env = "STOA_MANAGEMENT")]
+    management: Option<SocketAddr>,
+    /// Configuration file.
+    #[arg(long, env = "STOA_CONFIG")]
+    config: Option<PathBuf>,
+    /// Domain time can be moved with `operator_api/clock/advance`.
+    #[arg(long)]
+    virtual_clock: bool,
+    /// Allows an address that other machines can reach.
+    #[arg(long)]
+    expose: bool,
+}
+
+impl Dev {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut config = Config::read(self.config.as_deref())?;
+        if let Some(listen) = self.listen {
+            config.http.listen = listen;
+        }
+        if let Some(management) = self.management {
+            config.http.management = management;
+        }
+        self.check_exposure(&config)?;
+        let format = match config.log.format {
+            stoa_config::LogFormat::Text => LogFormat::Text,
+            stoa_config::LogFormat::Json => LogFormat::Json,
+        };
+        stoa_telemetry::init_logs(format, &config.log.filter)?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("no threads")?
+            .block_on(self.serve(config))
+    }
+
+    /// A development process has preset secrets, a clock that moves and operators with one factor:
+    /// nothing that other machines should reach unasked.
+    fn check_exposure(&self, config: &Config) -> anyhow::Result<()> {
+        let is_local = |address: SocketAddr| address.ip().is_loopback();
+        if is_local(config.http.listen) && is_local(config.http.management) {
+            return Ok(());
+        }
+        if !self.expose {
+            bail!(
+                "stoa dev listens on loopback only; --expose allows {}",
+                config.http.listen
+            );
+        }
+        if self.virtual_clock {
+            bail!("--expose and --virtual-clock exclude each other");
+        }
+        let dev = &config.dev;
+        let preset = [
+            &dev.marketplace_client_secret,
+            &dev.integration_client_secret,
+            &dev.operator_password,
+        ];
+        if preset.into_iter().any(Option::is_some) {
+            bail!("--expose refuses secrets that are preset in the configuration");
+        }
+        Ok(())
+    }
+
+    async fn serve(self, config: Config) -> anyhow::Result<()> {
+        let folder = DataFolder::open(&self.data)?;
+        let clocks = if self.virtual_clock {
+            let clock = Arc::new(DevClock::open(&folder)?);
+            Clocks {
+                domain: clock.clone(),
+                real: Arc::new(SystemClock),
+                moving: Some(clock),
+            }
+        } else {
+            DevClock::refuse_moved(&folder)?;
+            Clocks {
+                domain: Arc::new(SystemClock),
+                real: Arc::new(SystemClock),
+                moving: None,
+            }
+        };
+        let options = Options::dev(&config, preset(&config)?);
+        let embedded = Embedded::build(&folder, options, clocks).await?;
+        let public = Server::bind(config.http.listen, embedded.gateway())
+            .await
+            .with_context(|| format!("cannot listen on {}", config.http.listen))?;
+        let management = Server::bind_management(config.http.management, embedded.gateway())
+            .await
+            .with_context(|| format!("cannot listen on {}", config.http.management))?;
+        let address = public.local_addr()?;
+        embedded.start();
+        embedded.tasks().spawn(public.run());
+        embedded.tasks().spawn(management.run());
+        embedded.ready().await;
+        let credentials = embedded.credentials(address)?;
+        credentials.write(&folder)?;
+        writeln!(std::io::stdout(), "{}", credentials.to_json()?)
+            .context("standard output is closed")?;
+        tracing::info!(%address, data = %self.data.display(), "Stoa is ready on http://{address}");
+        stop_signal().await?;
+        tracing::info!("Stopping");
+        if tokio::time::timeout(STOP, embedded.tasks().shut_down())
+            .await
+            .is_err()
+        {
+            tracing::warn!("Some work did not end in time");
+        }
+        Ok(())
+    }
+}
+
+/// Ctrl-C or SIGTERM.
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// What the configuration gives the first start.
+fn preset(config: &Config) -> anyhow::Result<Preset> {
+    let dev = &config.dev;
+    let secret =
+        |given: &Option<stoa_config::Secret>| given.as_ref().map(|s| s.reveal().to_owned());
+    Ok(Preset {
+        born_in_dev: true,
+        environment: None,
+        marketplace_name: dev.marketplace_name.clone(),
+        marketplace_id: id("dev.marketplace_id", &dev.marketplace_id)?,
+        marketplace_client_id: id("dev.marketplace_client_id", &dev.marketplace_client_id)?,
+        marketplace_client_secret: secret(&dev.marketplace_client_secret),
+        integration_client_id: id("dev.integration_client_id", &dev.integration_client_id)?,
+        integration_client_secret: secret(&dev.integration_client_secret),
+        operator_email: dev.operator_email.clone(),
+        operator_password: secret(&dev.operator_password),
+    })
+}
+
+fn id<T: std::str::FromStr>(key: &str, text: &Option<String>) -> anyhow::Result<Option<T>> {
+    text.as_ref()
+        .map(|text| {
+            text.parse()
+                .map_err(|_| anyhow::anyhow!("{key}: must be a UUID"))
+        })
+        .transpose()
+}

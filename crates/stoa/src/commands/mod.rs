@@ -1,0 +1,47 @@
+//! `stoa <command>`. Exit code 0: done; 1: refused or failed, with one line on standard error;
+//! 2: wrong use.
+
+mod config;
+mod dev;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// An open, self-hosted marketplace backend.
+#[derive(Debug, clap::Parser)]
+#[command(name = "stoa", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Runs a whole marketplace on this machine, for building a client against it.
+    Dev(dev::Dev),
+    /// Looks at the configuration.
+    Config(config::Config),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> ExitCode {
+        let outcome = match self.command {
+            Command::Dev(dev) => dev.run(),
+            Command::Config(config) => config.run(),
+        };
+        match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let mut line = error.to_string();
+                for cause in error.chain().skip(1) {
+                    line.push_str(": ");
+                    line.push_str(&cause.to_string());
+                }
+                // Nobody is left to tell when standard error is closed.
+                let _ = writeln!(std::io::stderr(), "stoa: {line}");
+                ExitCode::from(1)
+            }
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! All services in one process: direct calls, one SQLite file each.
+
+use crate::credentials::Credentials;
+use crate::folder::DataFolder;
+use crate::virtual_clock::DevClock;
+use anyhow::Context as _;
+use futures::future::BoxFuture;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_auth::{DevCredentials, Lifetimes, Preset};
+use stoa_credentials::{Cost, PasswordHasher};
+use stoa_db::{Db, DbConfig, MigrationSet, Synchronous};
+use stoa_gateway::{Gateway, Peers, VirtualClock};
+use stoa_rpc::{Identity, LocalSlot, Problem, Problems, Tasks, Trust};
+use stoa_types::{Clock, Entropy, OsEntropy, Timestamp};
+
+/// How often the start looks whether everything is ready.
+const READY_POLL: Duration = Duration::from_millis(2);
+/// Most rounds of due work after the clock moved; every round but the last did something.
+const MAX_ROUNDS: usize = 10_000;
+
+/// The clocks of a process.
+#[derive(Clone)]
+pub struct Clocks {
+    /// Domain time: transitions and their timers.
+    pub domain: Arc<dyn Clock>,
+    /// Real time: tokens, sessions, leases.
+    pub real: Arc<dyn Clock>,
+    /// The domain clock, when it can be moved.
+    pub moving: Option<Arc<DevClock>>,
+}
+
+/// What an embedded installation runs with.
+pub struct Options {
+    /// What the first start is made with.
+    pub preset: Preset,
+    /// Durability of commits.
+    pub synchronous: Synchronous,
+    /// Work of one password hash.
+    pub password_cost: Cost,
+    /// Lives of tokens and sessions.
+    pub lifetimes: Lifetimes,
+    /// Access tokens may be shorter than clients can bear; for tests.
+    pub allow_short_lifetimes: bool,
+    /// Limits and switches of the edge.
+    pub gateway: stoa_gateway::Config,
+    /// Where ids and secrets come from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Options {
+    /// The options of `stoa dev`.
+    pub fn dev(config: &stoa_config::Config, preset: Preset) -> Self {
+        let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "[::1]"]
+            .map(str::to_owned)
+            .into();
+        hosts.push(config.http.listen.ip().to_string());
+        hosts.extend(config.http.hosts.iter().cloned());
+        Self {
+            preset,
+            synchronous: match config.storage.synchronous {
+                stoa_config::Synchronous::Full => Synchronous::Full,
+                stoa_config::Synchronous::Normal => Synchronous::Normal,
+            },
+            password_cost: Cost::Production,
+            lifetimes: Lifetimes {
+                access_s: config.tokens.access_s,
+                ..Lifetimes::default()
+            },
+            allow_short_lifetimes: config.tokens.allow_short,
+            gateway: stoa_gateway::Config {
+                body_limit: config.http.body_limit,
+                public_metrics: true,
+                virtual_clock: true,
+                hosts,
+                ..stoa_gateway::Config::default()
+            },
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+}
+
+/// All services of one installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Embedded(Arc<Inner>);
+
+struct Inner {
+    services: Services,
+    gateway: Arc<Gateway>,
+    tasks: Tasks,
+    born: Option<DevCredentials>,
+    known: Option<Credentials>,
+}
+
+/// The services, in the order in which work flows through them.
+#[derive(Clone)]
+struct Services {
+    auth: stoa_auth::Service,
+    users: stoa_users::Service,
+    listings: stoa_listings::Service,
+    transactions: stoa_transactions::Service,
+    event_log: stoa_event_log::Service,
+}
+
+impl Services {
+    /// Runs everything that is due, once; true when anything was done.
+    async fn drain(&self) -> anyhow::Result<bool> {
+        let mut worked = self.auth.drain().await?;
+        worked |= self.users.drain().await?;
+        worked |= self.listings.drain().await?;
+        worked |= self.transactions.drain().await?;
+        worked |= self.event_log.drain().await?;
+        Ok(worked)
+    }
+
+    /// Runs everything that is due, and what becomes due by it.
+    async fn settle(&self) -> anyhow::Result<()> {
+        for _ in 0..MAX_ROUNDS {
+            if !self.drain().await? {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the work that is due does not end")
+    }
+}
+
+impl Embedded {
+    /// Opens or makes the installation of a data folder; nothing runs before [`Embedded::start`].
+    ///
+    /// # Errors
+    /// What the folder, the databases and the services say.
+    pub async fn build(
+        folder: &DataFolder,
+        options: Options,
+        clocks: Clocks,
+    ) -> anyhow::Result<Self> {
+        let entropy = Arc::clone(&options.entropy);
+        let tasks = Tasks::new();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let hasher = PasswordHasher::new(options.password_cost, cores, Arc::clone(&entropy));
+        let master_key = folder.master_key(entropy.as_ref())?;
+
+        let open = |name: &'static str, migrations: MigrationSet| {
+            let config = DbConfig::Sqlite {
+                path: folder.at(&format!("{name}.sqlite")),
+                synchronous: options.synchronous,
+            };
+            async move {
+                Db::open_migrated(&config, &migrations)
+                    .await
+                    .with_context(|| format!("the database of {name} cannot be opened"))
+            }
+        };
+        let (auth_db, users_db, listings_db, transactions_db, event_log_db) = tokio::try_join!(
+            open("auth", stoa_auth::migrations()),
+            open("users", stoa_users::migrations()),
+            open("listings", stoa_listings::migrations()),
+            open("transactions", stoa_transactions::migrations()),
+            open("event-log", stoa_event_log::migrations()),
+        )?;
+
+        let real = Arc::clone(&clocks.real);
+        let installation = stoa_auth::bootstrap(
+            &auth_db,
+            &options.preset,
+            &hasher,
+            &master_key,
+            real.as_ref(),
+            entropy.as_ref(),
+        )
+        .await?;
+
+        let trust = Trust::new();
+        let identity = |name| {
+            let marketplace = installation.marketplace_id;
+            let identity =
+                Identity::ephemeral(name, marketplace, Arc::clone(&real), entropy.as_ref());
+            trust.add(&identity);
+            identity
+        };
+        let slots: [LocalSlot; 5] = std::array::from_fn(|_| LocalSlot::new());
+        let [
+            auth_slot,
+            users_slot,
+            listings_slot,
+            transactions_slot,
+            event_log_slot,
+        ] = &slots;
+        let peers = Peers {
+            auth: auth_slot.peer(),
+            users: users_slot.peer(),
+            listings: listings_slot.peer(),
+            transactions: transactions_slot.peer(),
+            event_log: event_log_slot.peer(),
+        };
+
+        let auth = stoa_auth::build(stoa_auth::Deps {
+            db: auth_db,
+            clock: Arc::clone(&clocks.domain),
+            real_clock: Arc::clone(&real),
+            entropy: Arc::clone(&entropy),
+            identity: identity("auth"),
+            trust: trust.clone(),
+            tasks: tasks.clone(),
+            users: peers.users.clone(),
+            hasher: hasher.clone(),
+            master_key,
+            lifetimes: options.lifetimes,
+            allow_short_lifetimes: options.allow_short_lifetimes,
+        })
+        .await?;
+        auth_slot.fill(auth.guard());
+        let users = stoa_users::build(stoa_users::Deps {
+            db: users_db,
+            clock: Arc::clone(&clocks.domain),
+            real_clock: Arc::clone(&real),
+            entropy: Arc::clone(&entropy),
+            identity: identity("users"),
+            trust: trust.clone(),
+            tasks: tasks.clone(),
+            auth: peers.auth.clone(),
+            passwords: hasher,
+        })
+        .await?;
+        users_slot.fill(users.guard());
+        let listings = stoa_listings::build(stoa_listings::Deps {
+            db: listings_db,
+            clock: Arc::clone(&clocks.domain),
+            real_clock: Arc::clone(&real),
+            entropy: Arc::clone(&entropy),
+            identity: identity("listings"),
+            trust: trust.clone(),
+            tasks: tasks.clone(),
+            users: peers.users.clone(),
+            auth: peers.auth.clone(),
+        })
+        .await?;
+        listings_slot.fill(listings.guard());
+        let transactions = stoa_transactions::build(stoa_transactions::Deps {
+            db: transactions_db,
+            clock: Arc::clone(&clocks.domain),
+            real_clock: Arc::clone(&real),
+            entropy: Arc::clone(&entropy),
+            identity: identity("transactions"),
+            trust: trust.clone(),
+            tasks: tasks.clone(),
+            auth: peers.auth.clone(),
+            users: peers.users.clone(),
+            listings: peers.listings.clone(),
+        })
+        .await?;
+        transactions_slot.fill(transactions.guard());
+        let event_log = stoa_event_log::build(stoa_event_log::Deps {
+            db: event_log_db,
+            clock: Arc::clone(&clocks.domain),
+            real_clock: Arc::clone(&real),
+            entropy: Arc::clone(&entropy),
+            identity: identity("event-log"),
+            trust: trust.clone(),
+            tasks: tasks.clone(),
+            auth: peers.auth.clone(),
+            users: peers.users.clone(),
+            listings: peers.listings.clone(),
+            transactions: peers.transactions.clone(),
+        })
+        .await?;
+        event_log_slot.fill(event_log.guard());
+
+        let services = Services {
+            auth,
+            users,
+            listings,
+            transactions,
+            event_log,
+        };
+        let virtual_clock = clocks.moving.map(|clock| {
+            let services = services.clone();
+            Arc::new(MovingClock { clock, services }) as Arc<dyn VirtualClock>
+        });
+        let gateway = Gateway::new(stoa_gateway::Deps {
+            identity: identity("gateway"),
+            peers,
+            clock: real,
+            entropy,
+            tasks: tasks.clone(),
+            config: options.gateway,
+            virtual_clock,
+        });
+        let known = Credentials::read(folder)?;
+        let born = installation.born;
+        Ok(Self(Arc::new(Inner {
+            services,
+            gateway,
+            tasks,
+            born,
+            known,
+        })))
+    }
+
+    /// Starts every service and the gateway's following of feeds.
+    pub fn start(&self) {
+        let services = &self.0.services;
+        services.auth.start();
+        services.users.start();
+        services.listings.start();
+        services.transactions.start();
+        services.event_log.start();
+        self.0.gateway.start();
+    }
+
+    /// Waits until every service is ready.
+    pub async fn ready(&self) {
+        self.0.gateway.ready().await;
+        let services = &self.0.services;
+        while !(services.auth.is_ready()
+            && services.users.is_ready()
+            && services.listings.is_ready()
+            && services.transactions.is_ready()
+            && services.event_log.is_ready())
+        {
+            tokio::time::sleep(READY_POLL).await;
+        }
+    }
+
+    /// The gateway, for a server.
+    pub fn gateway(&self) -> Arc<Gateway> {
+        Arc::clone(&self.0.gateway)
+    }
+
+    /// Everything that runs in the background.
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    /// Runs everything that is due in all services, and what becomes due by it.
+    ///
+    /// # Errors
+    /// What a service says.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        self.0.services.settle().await
+    }
+
+    /// What a client needs: made by this start, or written by an earlier one.
+    ///
+    /// # Errors
+    /// When the installation is older than this start and its file is gone.
+    pub fn credentials(&self, address: SocketAddr) -> anyhow::Result<Credentials> {
+        let base_url = format!("http://{address}");
+        if let Some(born) = &self.0.born {
+            return Ok(Credentials {
+                base_url,
+                marketplace_client_id: born.marketplace_client_id.to_string(),
+                marketplace_client_secret: born.marketplace_client_secret.clone(),
+                integration_client_id: born.integration_client_id.to_string(),
+                integration_client_secret: born.integration_client_secret.clone(),
+                operator_email: born.operator_email.clone(),
+                operator_password: born.operator_password.clone(),
+            });
+        }
+        let known = self.0.known.clone().context(
+            "credentials.json is gone and the store keeps hashes only: start with a new data folder",
+        )?;
+        Ok(Credentials { base_url, ..known })
+    }
+}
+
+/// Moves time and runs what became due.
+struct MovingClock {
+    clock: Arc<DevClock>,
+    services: Services,
+}
+
+impl VirtualClock for MovingClock {
+    fn advance(&self, ms: i64) -> BoxFuture<'static, Result<Timestamp, Problems>> {
+        let (clock, services) = (Arc::clone(&self.clock), self.services.clone());
+        Box::pin(async move {
+            let failed = |error: anyhow::Error| {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "The virtual clock could not be moved"
+                );
+                Problems::from(Problem::unavailable())
+            };
+            let now = clock.advance(ms).map_err(|error| failed(error.into()))?;
+            services.settle().await.map_err(failed)?;
+            Ok(now)
+        })
+    }
+}
