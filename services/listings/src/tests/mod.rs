@@ -1,1 +1,6 @@
-//! Tests of the whole service.
+//! Tests of the whole service, through its RPCs.
+
+mod authors;
+mod commands;
+mod reads;
+mod world;

@@ -1,0 +1,165 @@
+//! What becomes of listings when their author is banned, deleted or waits for approval.
+
+use super::world::{By, World, refusal};
+use std::sync::Arc;
+use stoa_db::Db;
+use stoa_policy::Level;
+use stoa_proto::events::envelope::Payload;
+
+stoa_testkit::on_every_engine! { crate::migrations();
+    // contract: listings L49
+    async fn listings_of_a_banned_author_are_gone_for_good(db: Db) {
+        let world = World::new(db).await;
+        let user = world.user().await;
+        let (me, other) = (By::User(user), By::User(world.user().await));
+        let id = world.create(me, "Bike").await.unwrap().id;
+        world.create_draft(me, "Draft").await.unwrap();
+        world.create(other, "Other").await.unwrap();
+
+        world.user_is(user, "banned").await;
+        // Before the job ran, too, nobody finds them and the author can do nothing.
+        assert_eq!(world.public_titles().await, ["Other"]);
+        assert_eq!(world.show(By::Anonymous, &id).await.unwrap_err(), refusal(404, "not-found"));
+        assert_eq!(world.rename(me, &id, "x").await.unwrap_err(), refusal(403, "forbidden"));
+        world.work().await;
+        assert_eq!(world.live_listings(user).await, 0);
+        assert_eq!(world.query(By::Integration, Default::default()).await.unwrap().listings.len(), 1);
+        assert!(world.related(other, &[&id]).await.unwrap()[0].deleted);
+        let last = world.outbox().await.pop().unwrap();
+        let actor = last.actor.clone().unwrap();
+        assert_eq!((actor.level.as_str(), actor.cause.is_empty()), (Level::System.name(), false));
+        assert_eq!(last.public_events[0].source, "source/console");
+        assert_eq!(world.public_events(&id).await, ["listing/created", "listing/deleted"]);
+
+        world.user_is(user, "active").await;
+        world.work().await;
+        assert_eq!(world.public_titles().await, ["Other"]);
+        assert_eq!(world.rename(me, &id, "x").await.unwrap_err(), refusal(409, "listing-not-found"));
+        world.create(me, "New").await.unwrap();
+        world.work().await;
+        assert_eq!(world.public_titles().await.len(), 2);
+    }
+
+    async fn a_ban_that_ends_before_its_work_reaches_old_listings_and_no_new_ones(db: Db) {
+        let world = World::new(db).await;
+        let user = world.user().await;
+        for _ in 0..3 {
+            world.create(By::User(user), "Old").await.unwrap();
+        }
+        world.user_is(user, "banned").await;
+        world.user_is(user, "active").await;
+        assert_eq!(world.live_listings(user).await, 0);
+        world.create(By::User(user), "New").await.unwrap();
+        world.work().await;
+        assert_eq!(world.public_titles().await, ["New"]);
+    }
+
+    // contract: security S45
+    async fn states_that_arrive_late_or_twice_change_nothing(db: Db) {
+        let world = World::new(db).await;
+        let user = world.user().await;
+        world.create(By::User(user), "Bike").await.unwrap();
+        let (ban, end, again) = (
+            world.user_event(user, "banned", 10),
+            world.user_event(user, "active", 11),
+            world.user_event(user, "banned", 12),
+        );
+        for event in [&end, &ban, &end] {
+            world.tell(event).await;
+        }
+        world.work().await;
+        assert_eq!(world.public_titles().await, ["Bike"], "an older ban counts for nothing");
+        for event in [&again, &end, &again, &ban] {
+            world.tell(event).await;
+        }
+        world.work().await;
+        assert!(world.public_titles().await.is_empty());
+        assert_eq!(world.create(By::User(user), "x").await.unwrap_err(), refusal(403, "forbidden"));
+    }
+
+    async fn a_deleted_author_leaves_nothing_behind_but_ids(db: Db) {
+        let world = World::new(db).await;
+        let user = world.user().await;
+        let me = By::User(user);
+        let id = world.create(me, "Secret bike").await.unwrap().id;
+        world.rename(me, &id, "Secret name").await.unwrap();
+        for i in 0..120 {
+            world.create_draft(me, &format!("Secret {i}")).await.unwrap();
+        }
+        world.user_is(user, "deleted").await;
+        world.work().await;
+        assert_eq!(world.live_listings(user).await, 0);
+        let outbox = world.outbox().await;
+        assert_eq!(outbox.len(), 122 + 121);
+        for envelope in &outbox {
+            assert!(!format!("{envelope:?}").contains("Secret"), "{envelope:?}");
+        }
+        let Some(Payload::Listing(marker)) = &outbox.last().unwrap().payload else { panic!() };
+        assert!(marker.deleted);
+        assert_eq!(world.create(me, "x").await.unwrap_err().0, 401);
+        // Nothing that comes later brings the person back.
+        world.user_is(user, "active").await;
+        assert_eq!(world.create(me, "x").await.unwrap_err().0, 401);
+        assert!(world.public_titles().await.is_empty());
+    }
+
+    async fn a_removal_goes_on_where_it_stopped(db: Db) {
+        let world = World::new(db).await;
+        let user = world.user().await;
+        for _ in 0..60 {
+            world.create(By::User(user), "Bike").await.unwrap();
+        }
+        world.user_is(user, "banned").await;
+        let world = world.restarted().await;
+        assert!(world.public_titles().await.is_empty());
+        world.work().await;
+        assert_eq!(world.live_listings(user).await, 0);
+    }
+
+    async fn listings_of_an_author_who_waits_for_approval_are_not_public(db: Db) {
+        let world = World::new(db).await;
+        let user = world.user().await;
+        world.user_is(user, "pendingApproval").await;
+        let id = world.create_for(By::Integration, user, "published").await.unwrap().id;
+        assert!(world.public_titles().await.is_empty());
+        assert_eq!(world.show(By::Anonymous, &id).await.unwrap_err(), refusal(404, "not-found"));
+        assert!(world.show(By::Integration, &id).await.is_ok());
+        assert!(world.show_own(By::User(user), &id).await.is_ok());
+        let denied = refusal(403, "permission-denied-pending-approval");
+        assert_eq!(world.create(By::User(user), "x").await.unwrap_err(), denied);
+        world.user_is(user, "active").await;
+        assert_eq!(world.public_titles().await.len(), 1);
+    }
+
+    // contract: security S44
+    async fn no_listing_slips_past_a_ban(db: Db) {
+        let world = Arc::new(World::new(db).await);
+        for round in 0..20_u32 {
+            let user = world.user().await;
+            let mut writers = tokio::task::JoinSet::new();
+            for _ in 0..8 {
+                let world = Arc::clone(&world);
+                writers.spawn(async move {
+                    let made = world.create(By::User(user), "Bike").await;
+                    let draft = world.create_draft(By::User(user), "Draft").await;
+                    for refused in [made.err(), draft.err()].into_iter().flatten() {
+                        assert!(matches!(refused.0, 401 | 403), "{refused:?}");
+                    }
+                });
+            }
+            // The ban comes at another moment in every round.
+            for _ in 0..round {
+                tokio::task::yield_now().await;
+            }
+            let deleted = round % 2 == 1;
+            world.user_is(user, if deleted { "deleted" } else { "banned" }).await;
+            world.work().await;
+            while let Some(done) = writers.join_next().await {
+                done.unwrap();
+            }
+            world.work().await;
+            assert_eq!(world.live_listings(user).await, 0);
+            assert!(world.public_titles().await.is_empty());
+        }
+    }
+}
