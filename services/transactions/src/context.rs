@@ -58,7 +58,7 @@ impl Context {
             .map_err(|refusal| Error::Refused(status::from_status(&refusal)))
     }
 
-    /// The protected data of a user's profile, to be revealed.
+    /// The protected data of a user's profile, to be revealed; nothing when the user is gone.
     ///
     /// # Errors
     /// What the users service answers; 503 when it is out of reach.
@@ -66,15 +66,25 @@ impl Context {
         &self,
         credentials: &Credentials,
         user: UserId,
-    ) -> Result<ExtendedData, Error> {
+    ) -> Result<Option<ExtendedData>, Error> {
         let message = users_pb::GetProtectedDataRequest {
             user_id: user.to_string(),
         };
         let answer = UsersClient::new(self.users.clone())
             .get_protected_data(credentials.request(message))
-            .await
-            .map_err(|refusal| Error::Refused(status::from_status(&refusal)))?;
-        ExtendedData::from_stored(&answer.into_inner().protected_data)
+            .await;
+        let data = match answer {
+            Ok(answer) => answer.into_inner().protected_data,
+            Err(refusal) => {
+                let problems = status::from_status(&refusal);
+                if problems.status() == 404 {
+                    return Ok(None);
+                }
+                return Err(Error::Refused(problems));
+            }
+        };
+        ExtendedData::from_stored(&data)
+            .map(Some)
             .map_err(|why| Error::Damaged(format!("the protected data of {user}: {why}")))
     }
 }

@@ -15,6 +15,9 @@ mod rpc;
 mod store;
 mod transition;
 
+#[cfg(test)]
+mod testing;
+
 use context::Context;
 use error::Error;
 use std::sync::Arc;

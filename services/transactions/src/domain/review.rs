@@ -84,13 +84,16 @@ impl StoredReview {
     /// True when `actor` may see it as a part of a transaction: public ones, the own one, and all
     /// for those who act for the marketplace.
     pub(crate) fn visible_to(&self, actor: &Actor) -> bool {
-        self.review.public
-            || actor.user == Some(self.author)
-            || matches!(
-                actor.level,
-                Level::Integration | Level::Operator | Level::Service | Level::System
-            )
+        self.review.public || actor.user == Some(self.author) || acts_for_the_marketplace(actor)
     }
+}
+
+/// Those who see everything.
+fn acts_for_the_marketplace(actor: &Actor) -> bool {
+    matches!(
+        actor.level,
+        Level::Integration | Level::Operator | Level::Service | Level::System
+    )
 }
 
 /// Which reviews a query asks for.
@@ -108,6 +111,9 @@ pub(crate) struct ReviewFilter {
     pub(crate) public: bool,
     /// Only those that this user wrote.
     pub(crate) written_by: Option<UserId>,
+    /// Only those of transactions of this user: strangers do not learn which review belongs to
+    /// which transaction.
+    pub(crate) party: Option<UserId>,
     /// Which page.
     pub(crate) page: PageRequest,
 }
@@ -160,21 +166,20 @@ impl ReviewFilter {
             found.push(Problem::invalid_params(why));
         }
         Problems::check(found)?;
-        let written_by = match actor.level {
-            _ if public => None,
-            Level::Integration | Level::Operator | Level::Service | Level::System => None,
-            _ => match actor.user {
-                Some(user) => Some(user),
-                None => return Ok(None),
-            },
-        };
+        let for_the_marketplace = acts_for_the_marketplace(actor);
+        let own_only = !for_the_marketplace && (!public || transaction.is_some());
+        if own_only && actor.user.is_none() {
+            return Ok(None);
+        }
+        let me = actor.user.filter(|_| !for_the_marketplace);
         Ok(Some(Self {
             listing: listing.map(ListingId::new),
             subject: subject.map(UserId::new),
             transaction: transaction.map(TransactionId::new),
             author,
             public,
-            written_by,
+            written_by: me.filter(|_| !public),
+            party: me.filter(|_| transaction.is_some()),
             page,
         }))
     }

@@ -108,3 +108,63 @@ async fn clean(tx: &Tx, context: &Context, user: UserId, id: TransactionId) -> R
         .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+
+    /// Both parties bring keys in.
+    const SHARED: &str = "{:format :v3 :transitions [
+      {:name :transition/begin :actor :actor.role/customer :to :state/open
+       :actions [{:name :action/update-protected-data}]}
+      {:name :transition/add :actor :actor.role/provider :from :state/open :to :state/open
+       :actions [{:name :action/update-protected-data}]}
+      {:name :transition/expire :from :state/open :to :state/over
+       :at {:fn/plus [{:fn/timepoint [:time/tx-initiated]} {:fn/period [\"P1D\"]}]}}]}";
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: engine E66, users 35
+        async fn a_deleted_person_leaves_no_data_and_no_timers_behind(db: Db) {
+            let world = World::new(db).await;
+            world.install("shared", SHARED).await;
+            let params = format!(
+                r#"{{"listingId":"{LISTING}","protectedData":{{"phone":"+358-hidden","note":1}}}}"#
+            );
+            let begun = world
+                .initiate(&user(CUSTOMER), "shared/release-1", "transition/begin", &params)
+                .await;
+            let id = begun.unwrap().id;
+            let patch = r#"{"protectedData":{"note":2,"place":"here"}}"#;
+            world.transition(&user(PROVIDER), &id, "transition/add", patch).await.unwrap();
+            world.send(&user(CUSTOMER), &id, "my message").await.unwrap();
+
+            let other = world.requested().await.id;
+            world.becomes(STRANGER, "deleted").await;
+            assert_eq!(world.tx(&id).await.version, 2, "somebody else's deletion");
+            world.becomes(CUSTOMER, "deleted").await;
+
+            let tx = world.show(&user(PROVIDER), &id).await.unwrap();
+            assert_eq!(tx.protected_data, r#"{"note":2,"place":"here"}"#);
+            assert!(!tx.protected_data_writers.values().any(|w| *w == CUSTOMER.to_string()));
+            assert_eq!(tx.version, 3);
+            // What is the other party's record too stays.
+            assert_eq!((tx.customer_id, tx.transitions.len()), (CUSTOMER.to_string(), 2));
+            let messages = world.parts(&user(PROVIDER), &id).await.messages;
+            assert_eq!(messages[0].content.as_deref(), Some("my message"));
+
+            let told = format!("{:?}", world.envelopes().await);
+            assert!(!told.contains("hidden"), "{told}");
+            assert!(told.contains("here"));
+            assert_eq!(world.count("SELECT count(*) FROM erasures").await, 0);
+            assert_eq!(
+                world.count("SELECT count(*) FROM timers WHERE status = 'scheduled'").await,
+                0
+            );
+            world.pass(30 * DAY).await;
+            assert_eq!(world.tx(&id).await.state, "state/open");
+            assert_eq!(world.tx(&other).await.state, "state/requested");
+        }
+    }
+}

@@ -67,3 +67,44 @@ fn read_ids(texts: &[String]) -> Result<Vec<MessageId>, Problem> {
     let ids: Result<Vec<_>, _> = texts.iter().map(|id| MessageId::parse(id)).collect();
     id_in(SourceKind::Query, "ids", ids)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+    use stoa_proto::transactions::{IdList, QueryMessagesRequest as Query};
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: transactions T28, T29
+        async fn messages_come_newest_first_to_parties_and_the_marketplace(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            let mut ids = Vec::new();
+            // Within one millisecond too.
+            for text in ["one", "two", "three"] {
+                ids.push(world.send(&user(CUSTOMER), &id, text).await.unwrap().id);
+            }
+            ids.reverse();
+            let of = Query { transaction_id: Some(id.clone()), ..Query::default() };
+            let by = Query { ids: Some(IdList { ids: ids[1..].to_vec() }), ..Query::default() };
+            let found = async |actor, query: &Query| {
+                let answer = world.messages(&actor, query.clone()).await.unwrap();
+                assert_eq!(answer.meta.unwrap().total_items as usize, answer.messages.len());
+                answer.messages.into_iter().map(|m| m.id).collect::<Vec<_>>()
+            };
+            for actor in [user(PROVIDER), integration()] {
+                assert_eq!(found(actor.clone(), &of).await, ids);
+                assert_eq!(found(actor, &by).await, ids[1..]);
+            }
+            assert_eq!(refusal(world.messages(&user(STRANGER), of).await), forbidden());
+            assert!(found(user(STRANGER), &by).await.is_empty());
+            let unknown = Query { transaction_id: Some(LISTING.to_string()), ..Query::default() };
+            assert!(found(user(CUSTOMER), &unknown).await.is_empty());
+            let nothing = world.messages(&user(CUSTOMER), Query::default()).await;
+            assert_eq!(refusal(nothing), (400, "validation-invalid-params".into()));
+            assert_eq!(world.parts(&user(PROVIDER), &id).await.messages.len(), 3);
+            assert!(world.parts(&user(STRANGER), &id).await.messages.is_empty());
+        }
+    }
+}

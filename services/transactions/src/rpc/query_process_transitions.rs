@@ -87,3 +87,36 @@ fn described<'a>(
         .map(|transition| process_transition(&process.name, process.version, transition))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+    use stoa_proto::transactions::QueryProcessTransitionsRequest as Query;
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: transactions T40
+        async fn a_party_is_offered_what_it_may_take_next(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            let names = async |actor, query| {
+                let answer = world.process_transitions(&actor, query).await.unwrap();
+                answer.transitions.into_iter().map(|t| t.name).collect::<Vec<_>>()
+            };
+            let of = |id: &str| Query { transaction_id: Some(id.into()), process_alias: None };
+            assert_eq!(
+                names(user(PROVIDER), of(&id)).await,
+                ["transition/accept", "transition/decline"]
+            );
+            assert!(names(user(CUSTOMER), of(&id)).await.is_empty());
+            assert!(names(user(CUSTOMER), of(&LISTING.to_string())).await.is_empty());
+            let foreign = world.process_transitions(&user(STRANGER), of(&id)).await;
+            assert_eq!(refusal(foreign), forbidden());
+            let alias = Query { transaction_id: None, process_alias: Some(FREE_REQUEST.into()) };
+            assert_eq!(names(user(STRANGER), alias).await.len(), 7);
+            let neither = world.process_transitions(&user(CUSTOMER), Query::default()).await;
+            assert_eq!(refusal(neither), (400, "validation-invalid-params".into()));
+        }
+    }
+}

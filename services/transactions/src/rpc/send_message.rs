@@ -107,3 +107,52 @@ fn recipient_there(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: transactions T26, T27, T30
+        async fn parties_write_to_each_other_in_any_state(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            world.transition(&user(PROVIDER), &id, "transition/decline", "").await.unwrap();
+            let before = world.tx(&id).await;
+            world.clock.advance_ms(1000);
+            let text = " line\n<b>ü</b> ";
+            let sent = world.send(&user(CUSTOMER), &id, text).await.unwrap();
+            assert_eq!((sent.content.as_deref(), sent.deleted), (Some(text), false));
+            assert_eq!((sent.sender_id, sent.transaction_id.as_str()), (CUSTOMER.to_string(), &*id));
+            assert_eq!(world.tx(&id).await, before, "the transaction itself stays");
+            let envelope = world.envelopes().await.pop().unwrap();
+            assert_eq!(envelope.r#type, "message.created");
+            assert_eq!(envelope.public_events[0].event_type, "message/created");
+            assert_eq!(envelope.public_events[0].source, "source/marketplace-api");
+
+            assert_eq!(refusal(world.send(&user(STRANGER), &id, "x").await), forbidden());
+            assert_eq!(refusal(world.send(&user(CUSTOMER), &id, " ").await).0, 400);
+            let unknown = world.send(&user(CUSTOMER), &LISTING.to_string(), "x").await;
+            assert_eq!(refusal(unknown), conflict("transaction-not-found"));
+            assert_eq!(world.count("SELECT count(*) FROM messages").await, 1);
+        }
+
+        // contract: transactions T31, T35
+        async fn nobody_writes_to_who_is_gone_and_a_banned_user_to_nobody(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            world.becomes(CUSTOMER, "pendingApproval").await;
+            world.send(&user(CUSTOMER), &id, "still here").await.unwrap();
+            for state in ["banned", "deleted"] {
+                world.becomes(CUSTOMER, state).await;
+                let refused = refusal(world.send(&user(PROVIDER), &id, "x").await);
+                assert_eq!(refused, conflict("transaction-customer-banned-or-deleted"), "{state}");
+                let own = refusal(world.send(&user(CUSTOMER), &id, "x").await).0;
+                assert_eq!(own, if state == "banned" { 403 } else { 401 });
+            }
+            assert_eq!(world.count("SELECT count(*) FROM messages").await, 1);
+        }
+    }
+}

@@ -69,3 +69,48 @@ async fn store(
     stoa_feed::emit(tx, [envelope]).await?;
     Ok(after)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::MIGRATIONS;
+    use crate::testing::*;
+    use stoa_db::Db;
+    use stoa_proto::events::resource::Resource;
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: transactions T14, integration I16
+        async fn metadata_merges_without_a_transition(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            world.update_metadata(&integration(), &id, r#"{"a":1}"#).await.unwrap();
+            let updated = world.update_metadata(&operator(), &id, r#"{"b":2,"a":null}"#).await;
+            let updated = updated.unwrap();
+            assert_eq!(updated.metadata, r#"{"b":2}"#);
+            assert_eq!((updated.version, updated.transitions.len()), (3, 1));
+            let envelope = world.envelopes().await.pop().unwrap();
+            assert_eq!(envelope.r#type, "transaction.updated");
+            let [event] = envelope.public_events.as_slice() else { panic!("one event") };
+            assert_eq!(event.event_type, "transaction/updated");
+            assert_eq!(event.previous_paths, ["attributes.metadata"]);
+            let previous = event.previous.as_ref().unwrap().resource.as_ref().unwrap();
+            let Resource::Transaction(previous) = previous else { panic!("a transaction") };
+            assert_eq!(previous.metadata, r#"{"a":1,"b":null}"#);
+
+            world.update_metadata(&operator(), &id, r#"{"b":2}"#).await.unwrap();
+            assert_eq!(world.tx(&id).await.version, 3, "nothing changed");
+            // The timers of the state still stand.
+            world.pass(6 * DAY).await;
+            assert_eq!(world.tx(&id).await.state, "state/expired");
+        }
+
+        async fn metadata_of_nothing_or_too_much_is_refused(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(60_000));
+            let refused = world.update_metadata(&integration(), &id, &large).await;
+            assert_eq!(refusal(refused), (400, "validation-invalid-value".into()));
+            let unknown = world.update_metadata(&integration(), &LISTING.to_string(), "{}").await;
+            assert_eq!(refusal(unknown), conflict("transaction-not-found"));
+        }
+    }
+}

@@ -119,6 +119,10 @@ fn conditions(q: &mut SqlBuilder, filter: &ReviewFilter) {
     if let Some(author) = filter.author {
         q.push(" AND author = ").push_bind(author.as_str());
     }
+    if let Some(user) = filter.party {
+        q.push(" AND (author_id = ").push_bind(user);
+        q.push(" OR subject_id = ").push_bind(user).push(")");
+    }
     if let Some(user) = filter.written_by {
         q.push(" AND author_id = ").push_bind(user);
     }

@@ -112,10 +112,10 @@ async fn profiles(
     let reveals = |party| transition.is_some_and(|t| t.reveals_profile_of(party));
     let mut profiles = Profiles::default();
     if reveals(Party::Customer) {
-        profiles.customer = Some(context.profile(credentials, customer).await?);
+        profiles.customer = context.profile(credentials, customer).await?;
     }
     if reveals(Party::Provider) {
-        profiles.provider = Some(context.profile(credentials, provider).await?);
+        profiles.provider = context.profile(credentials, provider).await?;
     }
     Ok(profiles)
 }

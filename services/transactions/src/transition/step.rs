@@ -13,7 +13,7 @@ use crate::store::dialect;
 use crate::store::timers::{self, DueTimer};
 use crate::store::{reviews, transactions};
 use stoa_db::Tx;
-use stoa_feed::Origin;
+use stoa_feed::{Origin, OwnedStanding};
 use stoa_policy::{Action, Actor, Level};
 use stoa_process::engine::{self, Command, Stepped};
 use stoa_process::{Actor as By, Party};
@@ -25,6 +25,8 @@ use stoa_types::id::{AttemptId, TransactionId};
 pub(crate) struct Caused<'a> {
     /// The caller, or the system.
     pub(crate) actor: &'a Actor,
+    /// The caller's standing when the call came in.
+    pub(crate) standing: OwnedStanding,
     /// What the policy is asked.
     pub(crate) action: Action,
     /// What other services are asked with.
@@ -60,24 +62,13 @@ async fn ready<'a>(
     context: &Context,
     caused: &Caused<'_>,
     wanted: Step<'a>,
-) -> Result<(Ready<'a>, Parties), Error> {
+) -> Result<Ready<'a>, Error> {
     let found: Option<Transaction> = context.db.opt_as(transactions::by_id(wanted.id)).await?;
     let seen = found.ok_or(Error::TransactionNotFound)?;
     let (customer, provider) = (seen.run.customer, seen.run.provider);
-    let parties = parties_known(context, customer, provider).await?;
-    let resource = seen.resource();
-    if let Some(caller) = caused
-        .actor
-        .user
-        .filter(|user| seen.run.party_of(*user).is_none())
-    {
-        // A stranger is no party, so the own state has to be read for itself.
-        let access = context.standings.actors().known(caller).await?;
-        let stranger = Parties::new((caller, access.clone()), (caller, access));
-        require(context, caused.actor, caused.action, &stranger, &resource)?;
-    } else {
-        require(context, caused.actor, caused.action, &parties, &resource)?;
-    }
+    // Early, so that a stranger learns nothing; the decision that counts is made in the write.
+    let standing = caused.standing.as_standing();
+    stoa_policy::require(caused.actor, caused.action, &standing, &seen.resource())?;
     let process = context
         .processes
         .version(&seen.process_name, seen.process_version)
@@ -91,16 +82,13 @@ async fn ready<'a>(
         trusted: stoa_policy::is_trusted(caused.actor),
         at: context.clock.now(),
     };
-    Ok((
-        Ready {
-            seen,
-            process,
-            command,
-            profiles,
-            outside,
-        },
-        parties,
-    ))
+    Ok(Ready {
+        seen,
+        process,
+        command,
+        profiles,
+        outside,
+    })
 }
 
 impl Ready<'_> {
@@ -148,11 +136,11 @@ pub(crate) async fn step(
     caused: &Caused<'_>,
     wanted: Step<'_>,
 ) -> Result<Transaction, Error> {
-    let (ready, parties) = ready(context, caused, wanted).await?;
+    let ready = ready(context, caused, wanted).await?;
     if !ready.outside {
         return store(context, caused, &ready, None).await;
     }
-    if let Err(error) = dry_run(context, caused, &ready, &parties).await
+    if let Err(error) = dry_run(context, caused, &ready).await
         && is_check(&error)
     {
         return Err(error);
@@ -174,8 +162,8 @@ pub(crate) async fn step_speculative(
     caused: &Caused<'_>,
     wanted: Step<'_>,
 ) -> Result<Transaction, Error> {
-    let (ready, parties) = ready(context, caused, wanted).await?;
-    let stepped = dry_run(context, caused, &ready, &parties).await?;
+    let ready = ready(context, caused, wanted).await?;
+    let stepped = dry_run(context, caused, &ready).await?;
     Ok(ready.seen.moved_to(stepped.run))
 }
 
@@ -183,13 +171,14 @@ async fn dry_run(
     context: &Context,
     caused: &Caused<'_>,
     ready: &Ready<'_>,
-    parties: &Parties,
 ) -> Result<Stepped, Error> {
+    let run = &ready.seen.run;
+    let parties = parties_known(context, run.customer, run.provider).await?;
     let reviews: Vec<StoredReview> = context
         .db
         .all_as(reviews::of_transaction(ready.seen.id))
         .await?;
-    ready.run(caused.actor, &ready.seen, &reviews, parties)
+    ready.run(caused.actor, &ready.seen, &reviews, &parties)
 }
 
 async fn store(

@@ -1,0 +1,632 @@
+//! The whole service behind its guard, with callers of every level, neighbours whose states are
+//! set by hand, and a clock that is moved by hand.
+
+mod fakes;
+
+use crate::context::Context;
+use crate::domain::ProcessAlias;
+use crate::store;
+use crate::{Deps, Service, build};
+use fakes::{Capture, ListedFeed, Listings, Users};
+use prost::Message as _;
+use std::sync::Arc;
+use stoa_db::{Db, sql};
+use stoa_policy::{Actor, Level, Role};
+use stoa_proto::events::{Envelope, envelope::Payload};
+use stoa_proto::feed::feed_server::FeedServer;
+use stoa_proto::transactions::transactions_client::TransactionsClient;
+use stoa_proto::{Class, auth, listings, transactions as pb, users};
+use stoa_rpc::{Caller, Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust, status};
+use stoa_types::id::{
+    ClientId, ListingId, MarketplaceId, OperatorId, RequestId, SessionId, UserId,
+};
+use stoa_types::{Clock, Entropy, ManualClock, OsEntropy, Problems, SystemClock, Timestamp};
+use tonic::service::Routes;
+use uuid::Uuid;
+
+/// A day in milliseconds.
+pub(crate) const DAY: i64 = 86_400_000;
+/// The alias of the shipped process that most tests run.
+pub(crate) const FREE_REQUEST: &str = "free-request/release-1";
+
+/// Who buys.
+pub(crate) const CUSTOMER: UserId = UserId::new(Uuid::from_u128(0xc));
+/// Who posted the listing.
+pub(crate) const PROVIDER: UserId = UserId::new(Uuid::from_u128(0xb));
+/// Somebody else.
+pub(crate) const STRANGER: UserId = UserId::new(Uuid::from_u128(0xa));
+/// The provider's listing.
+pub(crate) const LISTING: ListingId = ListingId::new(Uuid::from_u128(0x11));
+
+pub(crate) struct World {
+    pub(crate) service: Service,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) listings: Listings,
+    pub(crate) users: Users,
+    neighbours: Neighbours,
+    peer: Peer,
+}
+
+/// What outlives a restart of the service.
+#[derive(Clone)]
+struct Neighbours {
+    gateway: Identity,
+    own: Identity,
+    listings_identity: Identity,
+    trust: Trust,
+    entropy: Arc<dyn Entropy>,
+    users_feed: ListedFeed,
+    auth_feed: ListedFeed,
+    auth: Peer,
+    users: Peer,
+    listings: Peer,
+}
+
+impl World {
+    /// A marketplace that asks nothing of its users; three of them and one listing.
+    pub(crate) async fn new(db: Db) -> Self {
+        Self::asking(db, auth::AccessControl::default()).await
+    }
+
+    /// A marketplace with these settings.
+    pub(crate) async fn asking(db: Db, control: auth::AccessControl) -> Self {
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(
+            1_767_225_600_000,
+        )));
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+        let marketplace = MarketplaceId::new(Uuid::from_u128(1));
+        let real: Arc<dyn Clock> = Arc::new(SystemClock);
+        let identity = |name| Identity::ephemeral(name, marketplace, Arc::clone(&real), &*entropy);
+        let (gateway, own) = (identity("gateway"), identity("transactions"));
+        let trust = Trust::new();
+        trust.add(&gateway);
+        trust.add(&own);
+        let listings_identity = identity("listings");
+        trust.add(&listings_identity);
+        let (listings, users) = (Listings::default(), Users::default());
+        let (users_feed, auth_feed) = (ListedFeed::default(), ListedFeed::default());
+        let neighbour = |name, routes| {
+            let settings = GuardSettings {
+                service: name,
+                trust: trust.clone(),
+                marketplace,
+                clock: Arc::clone(&real),
+                tasks: Tasks::new(),
+            };
+            peer(Guard::new(routes, settings))
+        };
+        let neighbours = Neighbours {
+            auth: neighbour("auth", Routes::new(FeedServer::new(auth_feed.clone()))),
+            users: neighbour(
+                "users",
+                Routes::new(users.clone()).add_service(FeedServer::new(users_feed.clone())),
+            ),
+            listings: neighbour("listings", Routes::new(listings.clone())),
+            gateway,
+            own,
+            listings_identity,
+            trust,
+            entropy,
+            users_feed,
+            auth_feed,
+        };
+        neighbours.auth_feed.push(Envelope {
+            id: Uuid::from_u128(7).to_string(),
+            r#type: "settings.changed".into(),
+            payload: Some(Payload::Settings(auth::Settings {
+                version: 1,
+                environment: "dev".into(),
+                access_control: Some(control),
+                ..auth::Settings::default()
+            })),
+            ..Envelope::default()
+        });
+        let world = Self::started(db, clock, listings, users, neighbours).await;
+        for user in [CUSTOMER, PROVIDER, STRANGER] {
+            world.set_user(
+                user,
+                "active",
+                users::Permissions {
+                    post_listings: true,
+                    initiate_transactions: true,
+                    read: true,
+                },
+            );
+        }
+        world.put_listing(LISTING, PROVIDER, "published");
+        world.drain().await;
+        world
+    }
+
+    async fn started(
+        db: Db,
+        clock: Arc<ManualClock>,
+        listings: Listings,
+        users: Users,
+        neighbours: Neighbours,
+    ) -> Self {
+        let service = build(Deps {
+            db,
+            clock: clock.clone(),
+            real_clock: Arc::new(SystemClock),
+            entropy: Arc::clone(&neighbours.entropy),
+            identity: neighbours.own.clone(),
+            trust: neighbours.trust.clone(),
+            tasks: Tasks::new(),
+            auth: neighbours.auth.clone(),
+            users: neighbours.users.clone(),
+            listings: neighbours.listings.clone(),
+        })
+        .await
+        .unwrap();
+        let peer = peer(service.guard());
+        Self {
+            service,
+            clock,
+            listings,
+            users,
+            neighbours,
+            peer,
+        }
+    }
+
+    /// A second process of the service on the same database, or the same one after a restart.
+    pub(crate) async fn again(&self) -> Self {
+        Self::started(
+            self.cx().db.clone(),
+            Arc::clone(&self.clock),
+            self.listings.clone(),
+            self.users.clone(),
+            self.neighbours.clone(),
+        )
+        .await
+    }
+
+    pub(crate) fn cx(&self) -> &Context {
+        &self.service.0.context
+    }
+
+    /// Everything that is due, until nothing is.
+    pub(crate) async fn drain(&self) {
+        while self.service.drain().await.unwrap() {}
+    }
+
+    /// Lets domain time pass, then does what is due.
+    pub(crate) async fn pass(&self, ms: i64) {
+        self.clock.advance_ms(ms);
+        self.drain().await;
+    }
+
+    /// Makes a user, or the next state of one; told by the feed.
+    pub(crate) fn set_user(&self, user: UserId, state: &str, permissions: users::Permissions) {
+        let mut states = self.users.states.lock();
+        let version = states
+            .get(&user.to_string())
+            .map_or(1, |known| known.version + 1);
+        let access = users::UserAccess {
+            user_id: user.to_string(),
+            version,
+            state: state.into(),
+            epoch: 0,
+            except_sid: None,
+            permissions: Some(permissions),
+        };
+        states.insert(user.to_string(), access.clone());
+        self.neighbours.users_feed.push(Envelope {
+            id: Uuid::from_u128(u128::from(version) << 64 | user.uuid().as_u128()).to_string(),
+            r#type: match state {
+                "deleted" => "user.deleted",
+                "banned" => "user.banned",
+                _ => "user.updated",
+            }
+            .into(),
+            aggregate_id: user.to_string(),
+            aggregate_version: version,
+            payload: Some(Payload::User(access)),
+            ..Envelope::default()
+        });
+    }
+
+    /// A user's new state, already known here.
+    pub(crate) async fn becomes(&self, user: UserId, state: &str) {
+        let all = users::Permissions {
+            post_listings: true,
+            initiate_transactions: true,
+            read: true,
+        };
+        self.set_user(user, state, all);
+        self.drain().await;
+    }
+
+    pub(crate) fn put_listing(&self, id: ListingId, author: UserId, state: &str) {
+        let listing = listings::Listing {
+            id: id.to_string(),
+            state: state.into(),
+            author_id: author.to_string(),
+            ..listings::Listing::default()
+        };
+        self.listings.0.lock().insert(id.to_string(), listing);
+    }
+
+    /// Adds a process under the alias `<name>/release-1`.
+    pub(crate) async fn install(&self, name: &str, edn: &str) {
+        let alias = ProcessAlias {
+            process: name.into(),
+            alias: "release-1".into(),
+        };
+        let now = self.clock.now();
+        let alias = &alias;
+        let added = self
+            .cx()
+            .db
+            .write(|tx| async move { store::processes::install(&tx, alias, edn, now).await });
+        assert!(added.await.unwrap());
+    }
+
+    fn client(&self) -> TransactionsClient<Peer> {
+        TransactionsClient::new(self.peer.clone())
+    }
+
+    fn request<M>(&self, actor: &Actor, class: Class, message: M) -> tonic::Request<M> {
+        let request = RequestId::random(&*self.neighbours.entropy);
+        let gateway = &self.neighbours.gateway;
+        gateway
+            .credentials(actor, class, request, 1, None, None)
+            .request(message)
+    }
+
+    /// The caller that a guard makes of an actor's token: for handlers called in this task.
+    pub(crate) async fn caller(&self, actor: &Actor) -> Caller {
+        let capture = Capture::default();
+        let guard = Guard::new(
+            Routes::new(capture.clone()),
+            GuardSettings {
+                service: "transactions",
+                trust: self.neighbours.trust.clone(),
+                marketplace: self.neighbours.own.marketplace(),
+                clock: Arc::new(SystemClock),
+                tasks: Tasks::new(),
+            },
+        );
+        let message = pb::InitiateRequest::default();
+        let request = self.request(actor, Class::Command, message);
+        TransactionsClient::new(peer(guard))
+            .initiate(request)
+            .await
+            .unwrap();
+        capture.0.lock().take().unwrap()
+    }
+
+    /// The customer's trusted request of the shipped process, at a price of 5000.
+    pub(crate) async fn requested(&self) -> pb::Transaction {
+        let params = request_params(LISTING);
+        self.initiate(
+            &trusted(CUSTOMER),
+            FREE_REQUEST,
+            "transition/request",
+            &params,
+        )
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn initiate(
+        &self,
+        actor: &Actor,
+        alias: &str,
+        transition: &str,
+        params: &str,
+    ) -> Result<pb::Transaction, Problems> {
+        let message = initiate(alias, transition, params);
+        let answer = self
+            .client()
+            .initiate(self.request(actor, Class::Command, message))
+            .await;
+        result(answer)
+    }
+
+    pub(crate) async fn initiate_speculative(
+        &self,
+        actor: &Actor,
+        alias: &str,
+        transition: &str,
+        params: &str,
+    ) -> Result<pb::Transaction, Problems> {
+        let message = initiate(alias, transition, params);
+        let request = self.request(actor, Class::Command, message);
+        result(self.client().initiate_speculative(request).await)
+    }
+
+    pub(crate) async fn transition(
+        &self,
+        actor: &Actor,
+        id: &str,
+        transition: &str,
+        params: &str,
+    ) -> Result<pb::Transaction, Problems> {
+        let message = step(id, transition, params);
+        result(
+            self.client()
+                .transition(self.request(actor, Class::Command, message))
+                .await,
+        )
+    }
+
+    pub(crate) async fn transition_speculative(
+        &self,
+        actor: &Actor,
+        id: &str,
+        transition: &str,
+        params: &str,
+    ) -> Result<pb::Transaction, Problems> {
+        let request = self.request(actor, Class::Command, step(id, transition, params));
+        result(self.client().transition_speculative(request).await)
+    }
+
+    pub(crate) async fn show(&self, actor: &Actor, id: &str) -> Result<pb::Transaction, Problems> {
+        let message = pb::ShowTransactionRequest { id: id.into() };
+        result(
+            self.client()
+                .show(self.request(actor, Class::Read, message))
+                .await,
+        )
+    }
+
+    /// The transaction as integrations see it.
+    pub(crate) async fn tx(&self, id: &str) -> pb::Transaction {
+        self.show(&integration(), id).await.unwrap()
+    }
+
+    /// What the caller may still do or how it stands: state and `by` of the last entry.
+    pub(crate) async fn stands(&self, id: &str) -> (String, String) {
+        let tx = self.tx(id).await;
+        (tx.state, tx.transitions.last().unwrap().by.clone())
+    }
+
+    pub(crate) async fn query(
+        &self,
+        actor: &Actor,
+        message: pb::QueryTransactionsRequest,
+    ) -> Result<pb::QueryTransactionsResponse, Problems> {
+        result(
+            self.client()
+                .query(self.request(actor, Class::Read, message))
+                .await,
+        )
+    }
+
+    pub(crate) async fn update_metadata(
+        &self,
+        actor: &Actor,
+        id: &str,
+        metadata: &str,
+    ) -> Result<pb::Transaction, Problems> {
+        let message = pb::UpdateMetadataRequest {
+            id: id.into(),
+            metadata: metadata.into(),
+        };
+        let request = self.request(actor, Class::Command, message);
+        result(self.client().update_metadata(request).await)
+    }
+
+    pub(crate) async fn process_transitions(
+        &self,
+        actor: &Actor,
+        message: pb::QueryProcessTransitionsRequest,
+    ) -> Result<pb::QueryProcessTransitionsResponse, Problems> {
+        let request = self.request(actor, Class::Read, message);
+        result(self.client().query_process_transitions(request).await)
+    }
+
+    pub(crate) async fn send(
+        &self,
+        actor: &Actor,
+        id: &str,
+        content: &str,
+    ) -> Result<pb::Message, Problems> {
+        let message = pb::SendMessageRequest {
+            transaction_id: id.into(),
+            content: content.into(),
+        };
+        result(
+            self.client()
+                .send_message(self.request(actor, Class::Command, message))
+                .await,
+        )
+    }
+
+    pub(crate) async fn messages(
+        &self,
+        actor: &Actor,
+        message: pb::QueryMessagesRequest,
+    ) -> Result<pb::QueryMessagesResponse, Problems> {
+        result(
+            self.client()
+                .query_messages(self.request(actor, Class::Read, message))
+                .await,
+        )
+    }
+
+    pub(crate) async fn show_review(
+        &self,
+        actor: &Actor,
+        id: &str,
+    ) -> Result<pb::Review, Problems> {
+        let message = pb::ShowReviewRequest { id: id.into() };
+        result(
+            self.client()
+                .show_review(self.request(actor, Class::Read, message))
+                .await,
+        )
+    }
+
+    pub(crate) async fn reviews(
+        &self,
+        actor: &Actor,
+        message: pb::QueryReviewsRequest,
+    ) -> Result<pb::QueryReviewsResponse, Problems> {
+        result(
+            self.client()
+                .query_reviews(self.request(actor, Class::Read, message))
+                .await,
+        )
+    }
+
+    /// As the listings service asks.
+    pub(crate) async fn resolve_attempt(
+        &self,
+        id: &str,
+    ) -> Result<pb::ResolveAttemptResponse, Problems> {
+        let request = RequestId::random(&*self.neighbours.entropy);
+        let asking = &self.neighbours.listings_identity;
+        let credentials = asking.system("hold", Class::Command, request);
+        let message = pb::ResolveAttemptRequest {
+            attempt_id: id.into(),
+        };
+        result(
+            self.client()
+                .resolve_attempt(credentials.request(message))
+                .await,
+        )
+    }
+
+    pub(crate) async fn batch(&self, actor: &Actor, ids: &[&str]) -> Vec<pb::Transaction> {
+        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        let message = pb::BatchGetTransactionsRequest { ids };
+        let answer = self
+            .client()
+            .batch_get(self.request(actor, Class::Read, message))
+            .await;
+        result(answer).unwrap().transactions
+    }
+
+    pub(crate) async fn parts(&self, actor: &Actor, id: &str) -> pb::BatchGetPartsResponse {
+        let message = pb::BatchGetPartsRequest {
+            transaction_ids: vec![id.into()],
+            reviews: true,
+            messages: true,
+        };
+        let request = self.request(actor, Class::Read, message);
+        result(self.client().batch_get_parts(request).await).unwrap()
+    }
+
+    /// Everything that was emitted, oldest first.
+    pub(crate) async fn envelopes(&self) -> Vec<Envelope> {
+        let rows: Vec<(Vec<u8>,)> = self
+            .cx()
+            .db
+            .all_as("SELECT envelope FROM outbox ORDER BY ordinal")
+            .await
+            .unwrap();
+        rows.into_iter()
+            .map(|(bytes,)| Envelope::decode(bytes.as_slice()).unwrap())
+            .collect()
+    }
+
+    /// Types of the public events of the last envelope.
+    pub(crate) async fn last_events(&self) -> Vec<String> {
+        let last = self.envelopes().await.pop().unwrap();
+        last.public_events
+            .into_iter()
+            .map(|event| event.event_type)
+            .collect()
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.cx().db.engine() == stoa_db::Engine::Postgres
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, statement: &'static str) -> i64 {
+        let (count,): (i64,) = self.cx().db.one_as(sql(statement)).await.unwrap();
+        count
+    }
+}
+
+fn peer(guard: Guard) -> Peer {
+    let slot = LocalSlot::new();
+    slot.fill(guard);
+    slot.peer()
+}
+
+pub(crate) fn initiate(alias: &str, transition: &str, params: &str) -> pb::InitiateRequest {
+    pb::InitiateRequest {
+        process_alias: alias.into(),
+        transition: transition.into(),
+        params: params.into(),
+    }
+}
+
+pub(crate) fn step(id: &str, transition: &str, params: &str) -> pb::TransitionRequest {
+    pb::TransitionRequest {
+        id: id.into(),
+        transition: transition.into(),
+        params: params.into(),
+    }
+}
+
+fn result<T>(answer: Result<tonic::Response<T>, tonic::Status>) -> Result<T, Problems> {
+    answer
+        .map(tonic::Response::into_inner)
+        .map_err(|s| status::from_status(&s))
+}
+
+/// Parameters of the shipped process's request.
+pub(crate) fn request_params(listing: ListingId) -> String {
+    format!(
+        r#"{{"listingId":"{listing}","lineItems":[{{"code":"line-item/request","unitPrice":{{"amount":5000,"currency":"EUR"}},"quantity":1}}]}}"#
+    )
+}
+
+/// Parameters of a review.
+pub(crate) const REVIEW: &str = r#"{"reviewRating":5,"reviewContent":"Fine"}"#;
+
+fn client() -> ClientId {
+    ClientId::new(Uuid::from_u128(0xcc))
+}
+
+pub(crate) fn user(id: UserId) -> Actor {
+    Actor::user(
+        Level::User,
+        id,
+        client(),
+        SessionId::new(Uuid::from_u128(0x5e)),
+    )
+}
+
+pub(crate) fn trusted(id: UserId) -> Actor {
+    Actor::user(
+        Level::TrustedUser,
+        id,
+        client(),
+        SessionId::new(Uuid::from_u128(0x5e)),
+    )
+}
+
+pub(crate) fn integration() -> Actor {
+    Actor::integration(client())
+}
+
+pub(crate) fn operator() -> Actor {
+    Actor::operator(OperatorId::new(Uuid::from_u128(0x0b)), Role::Staff)
+}
+
+pub(crate) fn anonymous() -> Actor {
+    Actor::anonymous(Some(client()))
+}
+
+/// Status and code of the first problem.
+pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, Problems>) -> (u16, String) {
+    let problems = answer.unwrap_err();
+    (problems.status(), problems.as_slice()[0].code.to_string())
+}
+
+/// A refusal with a code of its own.
+pub(crate) fn conflict(code: &str) -> (u16, String) {
+    (409, code.to_owned())
+}
+
+/// 403 `forbidden`.
+pub(crate) fn forbidden() -> (u16, String) {
+    (403, "forbidden".to_owned())
+}
