@@ -3,10 +3,12 @@
 use crate::consume::public_events::PublicEvents;
 use std::sync::Arc;
 use stoa_db::Db;
-use stoa_feed::{Consume as _, Error};
+use stoa_feed::{Consume as _, Error, Wiring};
 use stoa_proto::events::{Envelope, EventActor, PublicEvent, Resource, resource};
 use stoa_proto::listings::Listing;
-use stoa_types::{ManualClock, Timestamp};
+use stoa_rpc::{Identity, Tasks};
+use stoa_types::id::MarketplaceId;
+use stoa_types::{Clock, ManualClock, SeededEntropy, Timestamp};
 use tokio::sync::Notify;
 
 /// The id with that number.
@@ -85,4 +87,18 @@ pub(crate) async fn apply(db: &Db, envelope: &Envelope) -> Result<(), Error> {
     let consumer = &consumer;
     db.write(|tx| async move { consumer.apply(&tx, envelope).await })
         .await
+}
+
+/// What the parts of `stoa-feed` are built from.
+pub(crate) fn wiring(db: &Db) -> Wiring {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::starting_at(Timestamp::from_ms(5000)));
+    let entropy = Arc::new(SeededEntropy::new(5));
+    let marketplace = MarketplaceId::random(&*entropy);
+    Wiring {
+        db: db.clone(),
+        identity: Identity::ephemeral("event-log", marketplace, Arc::clone(&clock), &*entropy),
+        clock,
+        entropy,
+        tasks: Tasks::new(),
+    }
 }

@@ -69,3 +69,153 @@ fn deleted_user(envelope: &Envelope) -> Option<Result<UserId, Error>> {
     let deletion = envelope.r#type == "user.deleted";
     deletion.then(|| UserId::parse(&envelope.aggregate_id).map_err(Error::effect))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::query::{EventFilter, page};
+    use crate::testing::{apply, envelope, id, listing_event, public_events, user_deleted};
+    use stoa_db::Db;
+    use stoa_proto::event_log::LoggedEvent;
+    use stoa_proto::events::PublicEvent;
+
+    async fn log_after(db: &Db, number: i64) -> Vec<LoggedEvent> {
+        let filter = EventFilter {
+            from: number + 1,
+            ..EventFilter::default()
+        };
+        page(db, &filter, 1000).await.unwrap().0
+    }
+
+    /// Numbers and ids at the source.
+    async fn all(db: &Db) -> Vec<(u64, String)> {
+        let events = log_after(db, 0).await.into_iter();
+        events
+            .map(|logged| (logged.sequence_id, logged.event.unwrap().id))
+            .collect()
+    }
+
+    fn changes(kind: &str, events: std::ops::RangeInclusive<u128>) -> Envelope {
+        envelope(
+            kind,
+            events.map(|n| listing_event(n, "listing/updated", 20, 30)),
+        )
+    }
+
+    fn knows_the_title(logged: &LoggedEvent) -> bool {
+        format!("{logged:?}").contains("Secret title")
+    }
+
+    stoa_testkit::on_every_engine! { crate::MIGRATIONS;
+        async fn events_of_an_envelope_are_numbered_in_their_order_without_gaps(db: Db) {
+            apply(&db, &changes("listing.updated", 1..=3)).await.unwrap();
+            apply(&db, &envelope("session.revoked", [])).await.unwrap();
+            apply(&db, &changes("listing.updated", 10..=10)).await.unwrap();
+            let expected: Vec<_> = (1..).zip([1, 2, 3, 10].map(id)).collect();
+            assert_eq!(all(&db).await, expected);
+        }
+
+        // More events than fit into one statement.
+        async fn a_large_envelope_is_stored_whole(db: Db) {
+            apply(&db, &changes("listing.updated", 1..=450)).await.unwrap();
+            let expected: Vec<_> = (1..).zip((1..=450).map(id)).collect();
+            assert_eq!(all(&db).await, expected);
+            apply(&db, &changes("listing.updated", 400..=451)).await.unwrap();
+            assert_eq!(all(&db).await.last().unwrap(), &(451, id(451)));
+        }
+
+        async fn what_comes_again_is_not_stored_again_and_takes_no_number(db: Db) {
+            let told = changes("listing.updated", 1..=2);
+            apply(&db, &told).await.unwrap();
+            apply(&db, &told).await.unwrap();
+            // One that is known beside one that is not.
+            apply(&db, &changes("listing.updated", 2..=3)).await.unwrap();
+            assert_eq!(all(&db).await, [(1, id(1)), (2, id(2)), (3, id(3))]);
+        }
+
+        async fn a_failed_transaction_leaves_neither_events_nor_numbers(db: Db) {
+            let consumer = &public_events("listings");
+            let told = &changes("listing.updated", 1..=2);
+            let failed = db
+                .write(|tx| async move {
+                    consumer.apply(&tx, told).await?;
+                    Err::<(), Error>(Error::effect("a crash before the commit"))
+                })
+                .await;
+            assert!(failed.is_err());
+            assert_eq!(all(&db).await, []);
+            apply(&db, told).await.unwrap();
+            assert_eq!(all(&db).await, [(1, id(1)), (2, id(2))]);
+        }
+
+        // contract: security S45 (event log), S46 (stored events), users 35 (late events)
+        async fn what_arrives_after_a_deletion_is_stored_without_the_person(db: Db) {
+            let listing = |n, author| {
+                envelope("listing.updated", [listing_event(n, "listing/updated", 20, author)])
+            };
+            let deleted = user_deleted(1, 30);
+            apply(&db, &deleted).await.unwrap();
+            // Late, from another feed; then the deletion again, then later still.
+            apply(&db, &listing(2, 30)).await.unwrap();
+            apply(&db, &deleted).await.unwrap();
+            apply(&db, &listing(3, 30)).await.unwrap();
+            apply(&db, &listing(4, 31)).await.unwrap();
+            let stored = log_after(&db, 0).await;
+            let known: Vec<bool> = stored.iter().map(knows_the_title).collect();
+            assert_eq!(known, [false, false, false, true]);
+            let personal: Vec<(String, i64)> = db
+                .all_as("SELECT user_id, sequence_id FROM event_personal")
+                .await
+                .unwrap();
+            assert_eq!(personal, [(id(31), 4)]);
+        }
+
+        // contract: integration I11 (the log)
+        async fn a_poller_never_finds_a_number_below_one_that_it_saw(db: Db) {
+            const EACH: u128 = 60;
+            let writer = |of: u128| {
+                let db = db.clone();
+                async move {
+                    for n in 0..EACH {
+                        let events: Vec<PublicEvent> = (0..=n % 3)
+                            .map(|k| {
+                                let event = of * 1000 + n * 3 + k;
+                                listing_event(event, "listing/updated", of, 30)
+                            })
+                            .collect();
+                        apply(&db, &envelope("listing.updated", events)).await.unwrap();
+                    }
+                }
+            };
+            let expected = 3 * 2 * usize::try_from(EACH).unwrap();
+            let poller = async {
+                let mut commits = db.on_commit();
+                let mut seen: Vec<(u64, String)> = Vec::new();
+                while seen.len() < expected {
+                    let last = seen.last().map_or(0, |(number, _)| *number);
+                    // Everything, not only what is new: an older number would show up.
+                    let now = all(&db).await;
+                    assert!(now.starts_with(&seen), "a number appeared behind {last}");
+                    assert!(now.is_sorted_by(|a, b| a.0 < b.0));
+                    if now.len() == seen.len() {
+                        commits.changed().await.unwrap();
+                    }
+                    seen = now;
+                }
+                seen
+            };
+            let (.., seen) = tokio::join!(writer(1), writer(2), writer(3), poller);
+            // Without gaps, which the count of a range relies on.
+            assert!((1..).zip(&seen).all(|(n, (number, _))| n == *number));
+            // Per source in its order.
+            for of in 1..=3 {
+                let mine = (of * 1000..(of + 1) * 1000).map(id);
+                let mine: std::collections::HashSet<String> = mine.collect();
+                let order = seen.iter().filter(|(_, event)| mine.contains(event));
+                let order: Vec<&String> = order.map(|(_, event)| event).collect();
+                assert_eq!(order.len() * 3, expected);
+                assert!(order.is_sorted());
+            }
+        }
+    }
+}
