@@ -21,12 +21,15 @@ pub(crate) struct Versioned {
     pub(crate) process: Arc<Process>,
 }
 
+/// Definitions by name and version.
+type Parsed = HashMap<(String, u32), Arc<Process>>;
+
 /// The definitions of this installation; a version never changes, so a parsed one stays. Cheap to
 /// clone.
 #[derive(Clone)]
 pub(crate) struct Processes {
     db: Db,
-    parsed: Arc<Mutex<HashMap<(String, u32), Arc<Process>>>>,
+    parsed: Arc<Mutex<Parsed>>,
 }
 
 impl Processes {

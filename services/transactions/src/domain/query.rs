@@ -26,11 +26,11 @@ pub(crate) enum Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SortKey {
     /// When they were initiated.
-    CreatedAt,
+    Created,
     /// When they last moved.
-    LastTransitionedAt,
+    LastTransition,
     /// Their newest message; those without come last either way.
-    LastMessageAt,
+    LastMessage,
 }
 
 /// A query of transactions; all parts must hold.
@@ -179,9 +179,9 @@ fn sort(keys: &[String], found: &mut Vec<Problem>) -> Vec<(SortKey, bool)> {
             None => (key.as_str(), false),
         };
         match name {
-            "createdAt" => sort.push((SortKey::CreatedAt, ascending)),
-            "lastTransitionedAt" => sort.push((SortKey::LastTransitionedAt, ascending)),
-            "lastMessageAt" => sort.push((SortKey::LastMessageAt, ascending)),
+            "createdAt" => sort.push((SortKey::Created, ascending)),
+            "lastTransitionedAt" => sort.push((SortKey::LastTransition, ascending)),
+            "lastMessageAt" => sort.push((SortKey::LastMessage, ascending)),
             _ => found.push(bad_query(
                 "sort",
                 "must be createdAt, lastTransitionedAt or lastMessageAt, with - for ascending",
@@ -189,7 +189,7 @@ fn sort(keys: &[String], found: &mut Vec<Problem>) -> Vec<(SortKey, bool)> {
         }
     }
     if sort.is_empty() {
-        sort.push((SortKey::CreatedAt, false));
+        sort.push((SortKey::Created, false));
     }
     sort
 }
@@ -240,10 +240,10 @@ mod tests {
         };
         assert_eq!(
             TransactionFilter::read(&request, &me()).unwrap().sort,
-            [(SortKey::LastMessageAt, false), (SortKey::CreatedAt, true)]
+            [(SortKey::LastMessage, false), (SortKey::Created, true)]
         );
         let default = TransactionFilter::read(&Default::default(), &me()).unwrap();
-        assert_eq!(default.sort, [(SortKey::CreatedAt, false)]);
+        assert_eq!(default.sort, [(SortKey::Created, false)]);
     }
 
     #[test]

@@ -113,7 +113,10 @@ async fn clean(tx: &Tx, context: &Context, user: UserId, id: TransactionId) -> R
 mod tests {
     use crate::store::MIGRATIONS;
     use crate::testing::*;
+    use futures::future::{join, join_all};
     use stoa_db::Db;
+    use stoa_types::id::UserId;
+    use uuid::Uuid;
 
     /// Both parties bring keys in.
     const SHARED: &str = "{:format :v3 :transitions [
@@ -165,6 +168,37 @@ mod tests {
             world.pass(30 * DAY).await;
             assert_eq!(world.tx(&id).await.state, "state/open");
             assert_eq!(world.tx(&other).await.state, "state/requested");
+        }
+
+        // contract: security S44 (part)
+        async fn nothing_slips_in_between_a_deletion_and_its_cleaning(db: Db) {
+            let world = World::new(db).await;
+            world.install("shared", SHARED).await;
+            for round in 0..4_u128 {
+                let writer = UserId::new(Uuid::from_u128(0x1000 + round));
+                world.becomes(writer, "active").await;
+                let params = format!(
+                    r#"{{"listingId":"{LISTING}","protectedData":{{"phone":"+358-hidden"}}}}"#
+                );
+                let calls = (0..12).map(|_| async {
+                    let begun = world
+                        .initiate(&user(writer), "shared/release-1", "transition/begin", &params)
+                        .await;
+                    begun.err().map(|refused| refused.status())
+                });
+                let (answers, ()) = join(join_all(calls), world.becomes(writer, "deleted")).await;
+                // Before the deletion, or refused.
+                assert!(answers.iter().all(|status| matches!(status, None | Some(401 | 409))));
+                world.drain().await;
+                let begun = answers.iter().filter(|status| status.is_none()).count();
+                assert_eq!(world.envelopes_of(writer).await, begun);
+            }
+            let kept = "SELECT count(*) FROM transactions WHERE protected_data LIKE '%hidden%'";
+            assert_eq!(world.count(kept).await, 0);
+            let told = format!("{:?}", world.envelopes().await);
+            assert!(!told.contains("hidden"));
+            let waiting = "SELECT count(*) FROM timers WHERE status = 'scheduled'";
+            assert_eq!(world.count(waiting).await, 0);
         }
     }
 }

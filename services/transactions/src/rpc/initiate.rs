@@ -146,6 +146,52 @@ mod tests {
             assert_eq!((refusal(real), refusal(dry)), (hidden.clone(), hidden));
         }
 
+        // contract: engine E21, E22
+        async fn who_starts_decides_who_is_the_customer(db: Db) {
+            const BOTH: &str = "{:format :v3 :transitions [
+              {:name :transition/ask :actor :actor.role/customer :to :state/asked}
+              {:name :transition/offer :actor :actor.role/provider :to :state/offered}]}";
+            let world = World::new(db).await;
+            world.install("both", BOTH).await;
+            let params = format!(r#"{{"listingId":"{LISTING}"}}"#);
+            let start = async |actor, transition| {
+                world.initiate(&actor, "both/release-1", transition, &params).await
+            };
+            let offered = start(user(STRANGER), "transition/offer").await.unwrap();
+            assert_eq!(offered.provider_id, STRANGER.to_string());
+            assert_eq!(offered.customer_id, PROVIDER.to_string());
+            assert_eq!(offered.transitions[0].by, "provider");
+            let asked = start(user(STRANGER), "transition/ask").await.unwrap();
+            assert_eq!(asked.customer_id, STRANGER.to_string());
+            assert_eq!(
+                refusal(start(user(PROVIDER), "transition/offer").await),
+                conflict("transaction-same-author-and-customer")
+            );
+        }
+
+        // contract: engine E18
+        async fn a_transaction_keeps_its_version_when_the_alias_moves(db: Db) {
+            const SECOND: &str = "{:format :v3 :transitions [
+              {:name :transition/request :actor :actor.role/customer :to :state/other}]}";
+            let world = World::new(db).await;
+            let old = world.requested().await;
+            let moved = world.cx().db.write(|tx| async move {
+                let second = "INSERT INTO processes (name, version, edn, created_at) VALUES ('free-request', 2, $1, 0)";
+                tx.execute(stoa_db::sql(second).bind(SECOND)).await?;
+                tx.execute("UPDATE process_aliases SET version = 2 WHERE process_name = 'free-request'").await
+            });
+            assert_eq!(moved.await, Ok(1));
+            let params = format!(r#"{{"listingId":"{LISTING}"}}"#);
+            let new = world
+                .initiate(&user(CUSTOMER), FREE_REQUEST, "transition/request", &params)
+                .await
+                .unwrap();
+            assert_eq!((new.process_version, new.state.as_str()), (2, "state/other"));
+            let accepted =
+                world.transition(&user(PROVIDER), &old.id, "transition/accept", "").await.unwrap();
+            assert_eq!((accepted.process_version, accepted.state.as_str()), (1, "state/accepted"));
+        }
+
         async fn an_author_who_is_unknown_here_is_asked_for(db: Db) {
             let world = World::new(db).await;
             let newcomer = stoa_types::id::UserId::new(Uuid::from_u128(0x77));

@@ -75,13 +75,14 @@ mod tests {
         // contract: transactions T5, T6, T7, T8, T13
         async fn filters_are_and_and_their_lists_or(db: Db) {
             let world = World::new(db).await;
-            let [first, second, third] = three(&world).await;
-            world.send(&user(CUSTOMER), &first, "hello").await.unwrap();
+            let ids = three(&world).await;
+            let [first, second, third] = ids.each_ref().map(String::as_str);
+            world.send(&user(CUSTOMER), first, "hello").await.unwrap();
             let me = user(CUSTOMER);
             let all = integration();
             let only = |only: &str| Query { only: Some(only.into()), ..Query::default() };
-            assert_eq!(found(&world, &me, only("sale")).await, [third.clone()]);
-            assert_eq!(found(&world, &me, only("order")).await, [second.clone(), first.clone()]);
+            assert_eq!(found(&world, &me, only("sale")).await, [third]);
+            assert_eq!(found(&world, &me, only("order")).await, [second, first]);
             assert_eq!(found(&world, &me, Query::default()).await.len(), 3);
             assert!(found(&world, &user(STRANGER), Query::default()).await.is_empty());
 
@@ -89,7 +90,7 @@ mod tests {
             let by = async |query: Query| found(&world, &all, query).await;
             assert_eq!(
                 by(Query { states: texts(&["state/accepted", "state/none", "\0"]), ..Query::default() }).await,
-                [second.clone()]
+                [second]
             );
             assert_eq!(
                 by(Query {
@@ -98,25 +99,25 @@ mod tests {
                     ..Query::default()
                 })
                 .await,
-                [first.clone()]
+                [first]
             );
             assert_eq!(
                 by(Query { process_names: texts(&["default-inquiry", "x"]), ..Query::default() }).await,
-                [third.clone()]
+                [third]
             );
-            assert_eq!(by(Query { has_payin: Some(false), ..Query::default() }).await, [third.clone()]);
-            assert_eq!(by(Query { has_message: Some(true), ..Query::default() }).await, [first.clone()]);
+            assert_eq!(by(Query { has_payin: Some(false), ..Query::default() }).await, [third]);
+            assert_eq!(by(Query { has_message: Some(true), ..Query::default() }).await, [first]);
             assert_eq!(by(Query { has_message: Some(false), ..Query::default() }).await.len(), 2);
             let customer = Query { customer_id: Some(CUSTOMER.to_string()), ..Query::default() };
             assert_eq!(by(customer).await.len(), 2);
             let provider = Query { provider_id: Some(CUSTOMER.to_string()), ..Query::default() };
-            assert_eq!(by(provider).await, [third.clone()]);
+            assert_eq!(by(provider).await, [third]);
             let user_id = Query { user_id: Some(STRANGER.to_string()), ..Query::default() };
             assert!(by(user_id).await.is_empty());
             let listing = Query { listing_id: Some(LISTING.to_string()), ..Query::default() };
             assert_eq!(by(listing).await.len(), 2);
             let ids = |ids| Query { ids: Some(IdList { ids }), ..Query::default() };
-            assert_eq!(by(ids(vec![first.clone()])).await, [first.clone()]);
+            assert_eq!(by(ids(vec![first.to_owned()])).await, [first]);
             assert!(by(ids(Vec::new())).await.is_empty());
             let begun = world.clock.now().as_ms() - 2000;
             let range = Query {
@@ -132,19 +133,20 @@ mod tests {
         // contract: transactions T11, T12
         async fn the_newest_comes_first_and_what_is_missing_last(db: Db) {
             let world = World::new(db).await;
-            let [first, second, third] = three(&world).await;
-            world.send(&user(CUSTOMER), &second, "one").await.unwrap();
+            let ids = three(&world).await;
+            let [first, second, third] = ids.each_ref().map(String::as_str);
+            world.send(&user(CUSTOMER), second, "one").await.unwrap();
             world.clock.advance_ms(1);
-            world.send(&user(PROVIDER), &first, "two").await.unwrap();
+            world.send(&user(PROVIDER), first, "two").await.unwrap();
             let sorted = async |key: &str| {
                 let query = Query { sort: vec![key.into()], ..Query::default() };
                 found(&world, &user(CUSTOMER), query).await
             };
-            let oldest = [first.clone(), second.clone(), third.clone()];
+            let oldest = [first, second, third];
             assert_eq!(sorted("-createdAt").await, oldest);
-            assert_eq!(sorted("createdAt").await, [third.clone(), second.clone(), first.clone()]);
+            assert_eq!(sorted("createdAt").await, [third, second, first]);
             assert_eq!(sorted("lastMessageAt").await, oldest);
-            assert_eq!(sorted("-lastMessageAt").await, [second, first.clone(), third.clone()]);
+            assert_eq!(sorted("-lastMessageAt").await, [second, first, third]);
             assert_eq!(sorted("lastTransitionedAt").await[0], third);
 
             let page = async |page, per_page| {
@@ -152,7 +154,7 @@ mod tests {
                 world.query(&user(CUSTOMER), query).await
             };
             let last = page(3, 1).await.unwrap();
-            assert_eq!((last.transactions[0].id.as_str(), last.meta.unwrap().total_items), (&*first, 3));
+            assert_eq!((last.transactions[0].id.as_str(), last.meta.unwrap().total_items), (first, 3));
             let beyond = page(9, 100).await.unwrap();
             assert!(beyond.transactions.is_empty());
             assert_eq!((beyond.meta.unwrap().total_items, beyond.meta.unwrap().page), (3, 9));

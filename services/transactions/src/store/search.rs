@@ -18,9 +18,9 @@ pub(crate) fn page(filter: &TransactionFilter) -> Sql {
     q.push(" ORDER BY ");
     for (key, ascending) in &filter.sort {
         let column = match key {
-            SortKey::CreatedAt => "created_at",
-            SortKey::LastTransitionedAt => "last_transitioned_at",
-            SortKey::LastMessageAt => {
+            SortKey::Created => "created_at",
+            SortKey::LastTransition => "last_transitioned_at",
+            SortKey::LastMessage => {
                 // Both engines sort what is missing to the end, whatever the direction.
                 q.push("last_message_at IS NULL, ");
                 "last_message_at"

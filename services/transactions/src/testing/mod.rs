@@ -523,6 +523,14 @@ impl World {
             .collect()
     }
 
+    /// How many transactions a user initiated, as others were told.
+    pub(crate) async fn envelopes_of(&self, user: UserId) -> usize {
+        let user = user.to_string();
+        let all = self.envelopes().await;
+        let by = |e: &&Envelope| e.actor.as_ref().is_some_and(|actor| actor.user_id == user);
+        all.iter().filter(by).count()
+    }
+
     /// Types of the public events of the last envelope.
     pub(crate) async fn last_events(&self) -> Vec<String> {
         let last = self.envelopes().await.pop().unwrap();
