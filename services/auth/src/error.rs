@@ -87,3 +87,33 @@ impl From<Error> for Problems {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stoa_db::Detail;
+
+    // contract: security S36 (queue), security S16
+    #[test]
+    fn a_full_queue_is_429_and_our_own_trouble_is_never_401() {
+        let detail = Detail {
+            statement: String::new(),
+            message: String::new(),
+        };
+        let status = |error: Error| Problems::from(error).status();
+        assert_eq!(status(Busy.into()), 429);
+        for (error, expected) in [
+            (Error::Db(DbError::Unavailable(detail.clone())), 503),
+            (Error::Db(DbError::Busy(detail.clone())), 503),
+            (Error::Db(DbError::WriteTimeout), 503),
+            (Error::Db(DbError::Contended { attempts: 3 }), 503),
+            (Error::Db(DbError::Failed(detail)), 500),
+            (Error::Feed(stoa_feed::Error::Silent), 503),
+            (Error::Sign(BadKey), 500),
+        ] {
+            assert_eq!(status(error), expected);
+        }
+        let retry = Problems::from(Error::TooMany { retry_after_s: 7 });
+        assert_eq!(retry.as_slice()[0].retry_after_s, Some(7));
+    }
+}

@@ -25,7 +25,7 @@ pub use signing::BadKeys;
 
 use domain::seal::MasterKey;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer};
@@ -110,6 +110,7 @@ struct Inner {
     prune_lease: Lease,
     /// How far [`Service::drain`] has seen the users feed.
     drained: AtomicU64,
+    was_ready: AtomicBool,
 }
 
 /// The migrations of auth's database.
@@ -186,6 +187,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         tasks: deps.tasks,
         prune_lease: Lease::new(&wiring, "job prune"),
         drained: AtomicU64::new(0),
+        was_ready: AtomicBool::new(false),
     })))
 }
 
@@ -221,8 +223,99 @@ impl Service {
         Ok(position != before || pruned > 0 || stamped > 0)
     }
 
-    /// Whether the users feed has been caught up with.
+    /// Whether the users feed has been caught up with once, and still can be read: an outage of
+    /// users later on does not take auth away from those who only refresh.
     pub fn is_ready(&self) -> bool {
-        self.0.auth.users_feed.is_caught_up()
+        let feed = &self.0.auth.users_feed;
+        if feed.is_caught_up() {
+            self.0.was_ready.store(true, Ordering::SeqCst);
+        }
+        self.0.was_ready.load(Ordering::SeqCst) && !feed.is_stopped()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+    use stoa_credentials::Cost;
+    use stoa_proto::Class;
+    use stoa_proto::auth::auth_client::AuthClient;
+    use stoa_proto::auth::{GrantAnonymousRequest, SnapshotRequest};
+    use stoa_rpc::LocalSlot;
+    use stoa_types::id::{MarketplaceId, RequestId};
+    use stoa_types::{ManualClock, OsEntropy, Timestamp};
+
+    async fn start(
+        db: Db,
+        master_key: [u8; 32],
+        lifetimes: Lifetimes,
+        marketplace: MarketplaceId,
+    ) -> Result<Service, BuildError> {
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(0)));
+        let entropy = Arc::new(OsEntropy);
+        build(Deps {
+            db,
+            clock: clock.clone(),
+            real_clock: clock.clone(),
+            identity: Identity::ephemeral("auth", marketplace, clock, &OsEntropy),
+            trust: Trust::new(),
+            tasks: Tasks::new(),
+            users: LocalSlot::new().peer(),
+            hasher: PasswordHasher::new(Cost::Test, 1, entropy.clone()),
+            entropy,
+            master_key,
+            lifetimes,
+            allow_short_lifetimes: false,
+        })
+        .await
+    }
+
+    stoa_testkit::on_every_engine! { store::MIGRATIONS;
+        // contract: security S10 (short lives), security S67
+        async fn a_start_that_cannot_work_is_refused(db: Db) {
+            let (fine, marketplace) = (Lifetimes::default(), MarketplaceId::random(&OsEntropy));
+            let early = start(db.clone(), [7; 32], fine, marketplace).await;
+            assert!(matches!(early, Err(BuildError::NotBootstrapped)));
+            World::new(db.clone()).await;
+            let other_key = start(db.clone(), [8; 32], fine, marketplace).await;
+            assert!(matches!(other_key, Err(BuildError::Keys(BadKeys::OtherMasterKey { .. }))));
+            let short = Lifetimes { access_s: 60, ..fine };
+            let short = start(db.clone(), [7; 32], short, marketplace).await;
+            assert!(matches!(short, Err(BuildError::Lifetimes(_))));
+            assert!(start(db, [7; 32], fine, marketplace).await.is_ok());
+        }
+
+        // contract: security S64
+        async fn the_gateway_gets_tokens_through_the_guard_and_others_nothing(db: Db) {
+            let world = World::new(db).await;
+            assert!(!world.service.is_ready());
+            let marketplace = world.auth.identity.marketplace();
+            let gateway = || {
+                Identity::ephemeral("gateway", marketplace, world.clock.clone(), &OsEntropy)
+            };
+            let (known, unknown) = (gateway(), gateway());
+            world.trust.add(&known);
+            let slot = LocalSlot::new();
+            slot.fill(world.service.guard());
+            let grant = async |from: &Identity| {
+                let own = from.own(Class::Read, RequestId::random(&OsEntropy));
+                let message = GrantAnonymousRequest {
+                    client_id: world.born.marketplace_client_id.to_string(),
+                    client_secret: None,
+                };
+                AuthClient::new(slot.peer())
+                    .grant_anonymous(own.request(message))
+                    .await
+            };
+            assert_eq!(grant(&known).await.unwrap().into_inner().scope, "public-read");
+            let refused = stoa_rpc::status::from_status(&grant(&unknown).await.unwrap_err());
+            assert_eq!(refused.status(), 503, "never a 401");
+            let own = known.own(Class::Read, RequestId::random(&OsEntropy));
+            let mut client = AuthClient::new(slot.peer());
+            let snapshot = client.snapshot(own.request(SnapshotRequest {})).await.unwrap();
+            assert_eq!(snapshot.into_inner().position, 2);
+            assert!(world.service.is_ready(), "the snapshot waited for the users feed");
+        }
     }
 }

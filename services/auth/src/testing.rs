@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) entropy: Arc<SeededEntropy>,
     pub(crate) born: DevCredentials,
     pub(crate) users: PlayedUsers,
+    pub(crate) trust: Trust,
     _folder: tempfile::TempDir,
 }
 
@@ -87,7 +88,7 @@ impl World {
             real_clock: clock.clone(),
             entropy: entropy.clone(),
             identity: mine,
-            trust,
+            trust: trust.clone(),
             tasks: Tasks::new(),
             users: users.peer.clone(),
             hasher,
@@ -104,8 +105,32 @@ impl World {
             entropy,
             born: installation.born.unwrap(),
             users,
+            trust,
             _folder: folder,
         }
+    }
+
+    /// A second replica on the same store.
+    pub(crate) async fn replica(&self, db: Db) -> Service {
+        let identity = self.auth.identity.clone();
+        let trust = Trust::new();
+        trust.add(&identity);
+        build(Deps {
+            db,
+            clock: self.clock.clone(),
+            real_clock: self.clock.clone(),
+            entropy: Arc::new(SeededEntropy::new(12)),
+            identity,
+            trust,
+            tasks: Tasks::new(),
+            users: self.users.peer.clone(),
+            hasher: self.auth.hasher.clone(),
+            master_key: [7; 32],
+            lifetimes: self.auth.tokens.lifetimes,
+            allow_short_lifetimes: true,
+        })
+        .await
+        .unwrap()
     }
 
     /// The gateway before anybody is authenticated.

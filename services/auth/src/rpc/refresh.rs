@@ -112,6 +112,7 @@ pub(super) mod tests {
     use crate::store::MIGRATIONS;
     use crate::testing::*;
     use stoa_db::{Db, accounting};
+    use stoa_testkit::engine::Place;
 
     pub(in crate::rpc) async fn refresh_of(
         world: &World,
@@ -206,6 +207,20 @@ pub(super) mod tests {
             assert_eq!(refusal(again(&world, &next).await).0, 401);
         }
 
+        // contract: security S10 (row 7, at the same moment)
+        async fn of_siblings_presented_at_once_exactly_one_goes_on(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let twice = (0..16).map(|_| again(&world, &tokens));
+            let siblings = futures::future::join_all(twice).await;
+            let parallel = siblings.iter().map(|sibling| again(&world, sibling.as_ref().unwrap()));
+            let answers = futures::future::join_all(parallel).await;
+            let granted: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+            assert_eq!(granted.len(), 1);
+            assert!(reused(&world, &tokens).await);
+            assert_eq!(refusal(again(&world, &granted[0]).await).0, 401);
+        }
+
         // contract: security S10 (row 8; the thief comes late), auth 8
         async fn a_token_used_a_minute_after_its_rotation_ends_the_family(db: Db) {
             let world = World::new(db).await;
@@ -265,6 +280,51 @@ pub(super) mod tests {
                 .await;
             assert_eq!(world.claims(&tokens.access_token).uep, Some(0));
             assert_eq!(refusal(again(&world, &tokens).await).0, 401);
+        }
+
+        // contract: security S12 (refresh and reset)
+        async fn a_refresh_that_races_with_a_reset_leaves_nothing_alive(db: Db) {
+            let world = World::new(db).await;
+            for round in 1..=10 {
+                let tokens = log_in(&world).await;
+                world.users.say("user.epoch-raised", |access| access.epoch = round).await;
+                let (answer, drained) =
+                    futures::join!(again(&world, &tokens), world.service.drain());
+                drained.unwrap();
+                if let Ok(successor) = answer {
+                    let claims = world.claims(&successor.access_token);
+                    assert_eq!(claims.uep, Some(round - 1), "a lower epoch is dead");
+                    assert_eq!(refusal(again(&world, &successor).await).0, 401);
+                }
+                assert_eq!(refusal(again(&world, &tokens).await).0, 401);
+            }
+        }
+
+        // contract: security S10 (two replicas)
+        async fn two_replicas_share_the_window_and_the_reuse(place: Place) {
+            let world = World::new(place.open().await).await;
+            let other = world.replica(place.open().await).await;
+            let client = Some(world.born.marketplace_client_id.to_string());
+            let at = async |replica: &Auth, token: Option<String>| {
+                let request = RefreshRequest {
+                    client_id: client.clone(),
+                    refresh_token: token.unwrap(),
+                    source: String::new(),
+                };
+                told(refresh(replica, world.nobody(), request).await)
+            };
+            let tokens = log_in(&world).await;
+            let replicas = [&*world.auth, &*other.0.auth];
+            let parallel = (0..32).map(|i| at(replicas[i % 2], tokens.refresh_token.clone()));
+            let answers = futures::future::join_all(parallel).await;
+            let successors: Vec<TokenSet> = answers.into_iter().map(Result::unwrap).collect();
+            let head = world.row::<(i64,)>("SELECT head_generation FROM sessions").await;
+            assert_eq!(head, (2,));
+            let next = at(replicas[1], successors[0].refresh_token.clone()).await;
+            let reuse = at(replicas[0], successors[1].refresh_token.clone()).await;
+            assert_eq!(refusal(reuse).0, 401);
+            let ended = at(replicas[1], next.unwrap().refresh_token).await;
+            assert_eq!(refusal(ended).0, 401);
         }
     }
 }

@@ -152,5 +152,45 @@ pub(super) mod tests {
             let client = Some(world.born.marketplace_client_id);
             assert_eq!(refusal(refresh_of(&world, client, Some(token)).await).0, 401);
         }
+
+        async fn integration_applications_and_operators_end_their_own_sessions_only(db: Db) {
+            let world = World::new(db).await;
+            let (client, born) = (world.born.integration_client_id, world.born.clone());
+            let integration = stoa_proto::auth::GrantIntegrationRequest {
+                client_id: client.to_string(),
+                client_secret: born.integration_client_secret,
+                source: String::new(),
+            };
+            let operator = stoa_proto::auth::GrantOperatorRequest {
+                username: born.operator_email,
+                password: born.operator_password,
+                otp: None,
+                source: String::new(),
+            };
+            let nobody = world.nobody();
+            let integration =
+                super::super::grant_integration::grant_integration(&world.auth, nobody.clone(), integration);
+            let integration = told(integration.await).unwrap();
+            let operator = super::super::grant_operator::grant_operator(&world.auth, nobody, operator);
+            let operator = told(operator.await).unwrap();
+            let other_operator = world.operator(stoa_policy::Role::Owner).await;
+            let other_client = ClientId::random(&*world.entropy);
+            let other_client = world.caller(Actor::integration(other_client));
+            for (caller, tokens) in [(other_operator, &operator), (other_client, &integration)] {
+                let token = tokens.refresh_token.clone().unwrap();
+                assert!(revoke_as(&world, caller, token).await.is_ok());
+            }
+            assert_eq!(world.revoked().await, []);
+            let id = world.claims(&operator.access_token).sub;
+            let id = id.strip_prefix("op:").unwrap().parse().unwrap();
+            let own = world.caller(Actor::operator(id, stoa_policy::Role::Owner));
+            revoke_as(&world, own, operator.refresh_token.clone().unwrap()).await.unwrap();
+            let own = world.caller(Actor::integration(client));
+            revoke_as(&world, own, integration.refresh_token.clone().unwrap()).await.unwrap();
+            assert_eq!(world.revoked().await.len(), 2);
+            for (client, tokens) in [(None, operator), (Some(client), integration)] {
+                assert_eq!(refusal(refresh_of(&world, client, tokens.refresh_token).await).0, 401);
+            }
+        }
     }
 }

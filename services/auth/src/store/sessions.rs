@@ -160,7 +160,7 @@ pub(crate) async fn end_of_user(
     reason: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    let but = spared.map_or_else(|| Uuid::nil(), |(session, _)| session.uuid());
+    let but = spared.map_or_else(Uuid::nil, |(session, _)| session.uuid());
     tx.execute(
         sql(END_SESSIONS_OF_USER)
             .bind(now)
