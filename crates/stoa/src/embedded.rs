@@ -86,7 +86,7 @@ impl Options {
 pub struct Embedded(Arc<Inner>);
 
 struct Inner {
-    services: Services,
+    services: Arc<Services>,
     gateway: Arc<Gateway>,
     tasks: Tasks,
     born: Option<DevCredentials>,
@@ -94,7 +94,6 @@ struct Inner {
 }
 
 /// The services, in the order in which work flows through them.
-#[derive(Clone)]
 struct Services {
     auth: stoa_auth::Service,
     users: stoa_users::Service,
@@ -253,7 +252,6 @@ impl Embedded {
         transactions_slot.fill(transactions.guard());
         let event_log = stoa_event_log::build(stoa_event_log::Deps {
             db: event_log_db,
-            clock: Arc::clone(&clocks.domain),
             real_clock: Arc::clone(&real),
             entropy: Arc::clone(&entropy),
             identity: identity("event-log"),
@@ -263,19 +261,20 @@ impl Embedded {
             users: peers.users.clone(),
             listings: peers.listings.clone(),
             transactions: peers.transactions.clone(),
+            retention_days: None,
         })
         .await?;
         event_log_slot.fill(event_log.guard());
 
-        let services = Services {
+        let services = Arc::new(Services {
             auth,
             users,
             listings,
             transactions,
             event_log,
-        };
+        });
         let virtual_clock = clocks.moving.map(|clock| {
-            let services = services.clone();
+            let services = Arc::clone(&services);
             Arc::new(MovingClock { clock, services }) as Arc<dyn VirtualClock>
         });
         let gateway = Gateway::new(stoa_gateway::Deps {
@@ -368,12 +367,12 @@ impl Embedded {
 /// Moves time and runs what became due.
 struct MovingClock {
     clock: Arc<DevClock>,
-    services: Services,
+    services: Arc<Services>,
 }
 
 impl VirtualClock for MovingClock {
     fn advance(&self, ms: i64) -> BoxFuture<'static, Result<Timestamp, Problems>> {
-        let (clock, services) = (Arc::clone(&self.clock), self.services.clone());
+        let (clock, services) = (Arc::clone(&self.clock), Arc::clone(&self.services));
         Box::pin(async move {
             let failed = |error: anyhow::Error| {
                 tracing::error!(

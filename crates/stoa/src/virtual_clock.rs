@@ -18,7 +18,7 @@ pub struct DevClock {
 /// The clock was moved, and the process should run without it.
 #[derive(Debug, thiserror::Error)]
 #[error("time was moved in this data folder: start with --virtual-clock, or with another folder")]
-pub struct Moved;
+pub(crate) struct Moved;
 
 impl DevClock {
     /// The clock of a data folder, as far ahead as it was.

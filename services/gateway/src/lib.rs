@@ -19,4 +19,4 @@ pub use access::access_claims;
 pub use config::Config;
 pub use http::Server;
 pub use routes::{Api, RouteInfo, route_infos};
-pub use service::{Deps, Gateway, Peers};
+pub use service::{Deps, Gateway, Peers, VirtualClock};
