@@ -27,7 +27,7 @@ pub(crate) fn transitioned(
             .find(|stored| stored.review.author == *author)
     };
     let mut envelope = EnvelopeBuilder::new(kind, after.id, after.version)
-        .payload(Payload::Transaction(after.to_proto()));
+        .payload(Payload::Transaction(after.full()));
     for event in events {
         let public = match event {
             StepEvent::ReviewCreated(author) => of(author).map(review_created),
@@ -46,7 +46,7 @@ pub(crate) fn transitioned(
 /// `transaction.updated`: a change without a transition.
 pub(crate) fn updated(before: &Transaction, after: &Transaction) -> EnvelopeBuilder {
     EnvelopeBuilder::new("transaction.updated", after.id, after.version)
-        .payload(Payload::Transaction(after.to_proto()))
+        .payload(Payload::Transaction(after.full()))
         .public_event(transaction_event(
             "transaction/updated",
             Some(before),
@@ -70,7 +70,7 @@ pub(crate) fn message_created(message: &Message) -> EnvelopeBuilder {
 }
 
 fn transaction_event(name: &str, before: Option<&Transaction>, after: &Transaction) -> PublicEvent {
-    let shown = after.to_proto();
+    let shown = after.full();
     let (previous, previous_paths) = before.map(|before| previous(before, after)).unzip();
     PublicEvent {
         event_type: name.to_owned(),
@@ -94,7 +94,7 @@ fn transaction_event(name: &str, before: Option<&Transaction>, after: &Transacti
 
 /// The transaction before, cut to what changed, and the paths of that.
 fn previous(before: &Transaction, after: &Transaction) -> (pb::Transaction, Vec<String>) {
-    let (old, new) = (before.to_proto(), after.to_proto());
+    let (old, new) = (before.full(), after.full());
     let protected = before
         .run
         .protected_data

@@ -174,10 +174,11 @@ impl Service {
         }
         tasks.spawn(jobs::timers::run(context.clone(), tasks.clone()));
         tasks.spawn(jobs::erase::run(context.clone(), tasks.clone()));
+        tasks.spawn(jobs::attempts::run(context.clone(), tasks.clone()));
     }
 
     /// Does all that is due, once: consumes the feeds up to their heads, takes delayed
-    /// transitions whose time has come, erases, stamps the outbox. True when there was anything
+    /// transitions whose time has come, erases, ends dead attempts, stamps the outbox. True when there was anything
     /// to do.
     ///
     /// # Errors
@@ -190,6 +191,7 @@ impl Service {
         }
         any |= jobs::timers::run_due(&self.0.context).await?;
         any |= jobs::erase::run_all(&self.0.context).await?;
+        any |= jobs::attempts::run_all(&self.0.context).await?;
         any |= self.0.sequencer.pass().await.map_err(Error::Db)? > 0;
         Ok(any)
     }

@@ -49,8 +49,16 @@ impl Transaction {
         }
     }
 
-    /// The whole transaction; both parties see all of it.
-    pub(crate) fn to_proto(&self) -> pb::Transaction {
+    /// The transaction as both parties, integrations and operators see it.
+    pub(crate) fn shown(&self) -> pb::Transaction {
+        pb::Transaction {
+            protected_data_writers: HashMap::new(),
+            ..self.full()
+        }
+    }
+
+    /// The whole transaction with the writers of its protected data, for events.
+    pub(crate) fn full(&self) -> pb::Transaction {
         let run = &self.run;
         let last = run.last_transition();
         pb::Transaction {

@@ -150,7 +150,6 @@ mod tests {
 
             let tx = world.show(&user(PROVIDER), &id).await.unwrap();
             assert_eq!(tx.protected_data, r#"{"note":2,"place":"here"}"#);
-            assert!(!tx.protected_data_writers.values().any(|w| *w == CUSTOMER.to_string()));
             assert_eq!(tx.version, 3);
             // What is the other party's record too stays.
             assert_eq!((tx.customer_id, tx.transitions.len()), (CUSTOMER.to_string(), 2));

@@ -1,5 +1,6 @@
 //! What time does: delayed transitions, and what is done behind an event.
 
+pub(crate) mod attempts;
 pub(crate) mod erase;
 pub(crate) mod timers;
 

@@ -1,11 +1,10 @@
 //! Transactions that messages and reviews refer to, as far as the caller may see them.
 
-use super::require_read;
 use crate::context::Context;
 use crate::domain::Transaction;
 use crate::error::Error;
 use crate::store::transactions;
-use stoa_policy::{Action, Resource, view};
+use stoa_policy::{Action, Resource};
 use stoa_proto::transactions as pb;
 use stoa_rpc::Caller;
 use stoa_types::SourceKind;
@@ -19,20 +18,14 @@ pub(super) async fn batch_get(
     caller: Caller,
     request: pb::BatchGetTransactionsRequest,
 ) -> Result<pb::BatchGetTransactionsResponse, Error> {
-    require_read(
-        context,
-        &caller,
-        Action::RelatedTransactions,
-        &Resource::None,
-    )
-    .await?;
     let transactions = visible(context, &caller, &request.ids).await?;
     Ok(pb::BatchGetTransactionsResponse {
-        transactions: transactions.iter().map(Transaction::to_proto).collect(),
+        transactions: transactions.iter().map(Transaction::shown).collect(),
     })
 }
 
-/// Those of the named transactions that the caller may see, in no order.
+/// Those of the named transactions that the caller may show, in no order; none for a banned user,
+/// who sees what anybody sees.
 ///
 /// # Errors
 /// 400 when a text is no id or there are too many; those of the statement.
@@ -41,6 +34,15 @@ pub(super) async fn visible(
     caller: &Caller,
     ids: &[String],
 ) -> Result<Vec<Transaction>, Error> {
+    let standing = context.standings.for_read(caller).await?;
+    let standing = standing.as_standing();
+    let actor = &caller.actor;
+    stoa_policy::require(
+        actor,
+        Action::RelatedTransactions,
+        &standing,
+        &Resource::None,
+    )?;
     if ids.len() > MAX_IDS {
         return Err(super::too_many("ids", MAX_IDS).into());
     }
@@ -50,6 +52,9 @@ pub(super) async fn visible(
         return Ok(Vec::new());
     }
     let mut found: Vec<Transaction> = context.db.all_as(transactions::by_ids(&ids)).await?;
-    found.retain(|found| view::sees_transaction(&caller.actor, &found.resource()));
+    found.retain(|found| {
+        let resource = found.resource();
+        stoa_policy::require(actor, Action::ShowTransaction, &standing, &resource).is_ok()
+    });
     Ok(found)
 }

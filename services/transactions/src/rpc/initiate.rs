@@ -29,7 +29,7 @@ pub(super) async fn initiate(
         transition: &request.transition,
         params: &request.params,
     };
-    Ok(transition::initiate(context, &wanted).await?.to_proto())
+    Ok(transition::initiate(context, &wanted).await?.shown())
 }
 
 #[cfg(test)]

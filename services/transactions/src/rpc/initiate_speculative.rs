@@ -31,7 +31,7 @@ pub(super) async fn initiate_speculative(
     };
     Ok(transition::initiate_speculative(context, &wanted)
         .await?
-        .to_proto())
+        .shown())
 }
 
 #[cfg(test)]

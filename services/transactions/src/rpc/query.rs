@@ -19,7 +19,7 @@ pub(super) async fn query(
     let (total,): (i64,) = context.db.one_as(search::count(&filter)).await?;
     let found: Vec<Transaction> = context.db.all_as(search::page(&filter)).await?;
     Ok(pb::QueryTransactionsResponse {
-        transactions: found.iter().map(Transaction::to_proto).collect(),
+        transactions: found.iter().map(Transaction::shown).collect(),
         meta: Some(filter.page.meta(total)),
     })
 }

@@ -26,7 +26,7 @@ pub(super) async fn show(
         &transaction.resource(),
     )
     .await?;
-    Ok(transaction.to_proto())
+    Ok(transaction.shown())
 }
 
 #[cfg(test)]
@@ -65,6 +65,9 @@ mod tests {
             assert_eq!(world.batch(&integration(), &ids).await.len(), 1);
             assert!(world.batch(&user(STRANGER), &ids).await.is_empty());
             assert!(world.batch(&anonymous(), &ids).await.is_empty());
+            world.becomes(PROVIDER, "banned").await;
+            assert!(world.batch(&user(PROVIDER), &ids).await.is_empty());
+            assert!(world.parts(&user(PROVIDER), &id).await.reviews.is_empty());
         }
     }
 }

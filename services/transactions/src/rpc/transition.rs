@@ -32,7 +32,7 @@ pub(super) async fn transition(
         transition: &request.transition,
         params: &request.params,
     };
-    Ok(transition::step(context, &caused, wanted).await?.to_proto())
+    Ok(transition::step(context, &caused, wanted).await?.shown())
 }
 
 /// A step that a caller asks for.
@@ -53,6 +53,7 @@ mod tests {
     use crate::testing::*;
     use futures::future::join_all;
     use stoa_db::Db;
+    use stoa_proto::events::envelope::Payload;
     use stoa_proto::events::resource::Resource;
 
     /// Reviews and protected data without waiting; the last transition always fails.
@@ -156,11 +157,15 @@ mod tests {
             let patch = r#"{"protectedData":{"b":null,"c":{"d":1}}}"#;
             let tx = world.transition(&user(PROVIDER), &id, "transition/note", patch).await.unwrap();
             assert_eq!(tx.protected_data, r#"{"a":1,"c":{"d":1}}"#);
-            assert_eq!(tx.protected_data_writers["a"], CUSTOMER.to_string());
-            assert_eq!(tx.protected_data_writers["c"], PROVIDER.to_string());
+            assert!(tx.protected_data_writers.is_empty(), "never shown");
             let envelope = world.envelopes().await.pop().unwrap();
             assert_eq!(envelope.r#type, "transaction.transitioned");
             assert_eq!(envelope.aggregate_version, 2);
+            let Some(Payload::Transaction(told)) = &envelope.payload else {
+                panic!("a transaction")
+            };
+            assert_eq!(told.protected_data_writers["a"], CUSTOMER.to_string());
+            assert_eq!(told.protected_data_writers["c"], PROVIDER.to_string());
             let [event] = envelope.public_events.as_slice() else { panic!("one event") };
             assert_eq!(
                 event.previous_paths,
@@ -199,7 +204,11 @@ mod tests {
             world.users.profiles.lock().insert(CUSTOMER.to_string(), profile);
             let tx = world.transition(&user(PROVIDER), &id, "transition/reveal", "").await.unwrap();
             assert_eq!(tx.protected_data, r#"{"a":1,"b":2,"customerPhone":"+1"}"#);
-            assert_eq!(tx.protected_data_writers["customerPhone"], CUSTOMER.to_string());
+            let Some(Payload::Transaction(told)) = world.envelopes().await.pop().unwrap().payload
+            else {
+                panic!("a transaction")
+            };
+            assert_eq!(told.protected_data_writers["customerPhone"], CUSTOMER.to_string());
         }
 
         // contract: engine E71

@@ -33,7 +33,7 @@ pub(super) async fn transition_speculative(
     };
     Ok(transition::step_speculative(context, &caused, wanted)
         .await?
-        .to_proto())
+        .shown())
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) async fn update_metadata(
         .db
         .write(move |tx| async move { store(&tx, context, caller, id, patch).await })
         .await?;
-    Ok(after.to_proto())
+    Ok(after.shown())
 }
 
 fn refused(why: NotExtendedData) -> Problem {

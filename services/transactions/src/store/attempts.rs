@@ -3,7 +3,7 @@
 //! The row in `attempt_ends` decides, and the first one stays: a commit after an abort finds it
 //! and fails.
 
-use stoa_db::{DbError, Tx, sql, statements};
+use stoa_db::{DbError, Sql, Tx, sql, statements};
 use stoa_types::Timestamp;
 use stoa_types::id::{AttemptId, TransactionId};
 
@@ -17,6 +17,7 @@ statements! {
          ON CONFLICT DO NOTHING";
     OUTCOME = "SELECT outcome FROM attempt_ends WHERE attempt_id = $1";
     CLOSE = "DELETE FROM attempts WHERE id = $1";
+    STALE = "SELECT count(*) FROM attempts WHERE lease_until <= $1";
     ABORT_STALE =
         "INSERT INTO attempt_ends (attempt_id, outcome, at)
          SELECT id, 'aborted', CAST($1 AS BIGINT) FROM attempts WHERE lease_until <= $1
@@ -95,6 +96,11 @@ pub(crate) async fn end(
         .into_iter()
         .find(|outcome| outcome.as_str() == ended)
         .ok_or_else(|| DbError::corrupt("outcome", "neither committed nor aborted"))
+}
+
+/// How many attempts have lost their process.
+pub(crate) fn stale(real_now: Timestamp) -> Sql {
+    sql(STALE).bind(real_now)
 }
 
 /// Aborts attempts whose process died; gives how many.
