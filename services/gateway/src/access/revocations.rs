@@ -9,9 +9,9 @@ use stoa_proto::auth::Revocation;
 use stoa_proto::users::UserAccess;
 use stoa_types::Timestamp;
 
-/// Longest life of an access token and two minutes, in milliseconds: how long an entry that came
-/// from the users feed is kept. auth's own entries say it themselves.
-const KEEP_MS: i64 = 3_600_000 + 120_000;
+/// Longest life that configuration can give an access token and two minutes, in milliseconds: how
+/// long an entry that came from the users feed is kept. auth's own entries say it themselves.
+const KEEP_MS: i64 = 86_400_000 + 120_000;
 
 #[derive(Default)]
 pub(crate) struct Revocations {

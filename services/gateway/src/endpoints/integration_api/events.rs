@@ -11,12 +11,17 @@ pub(crate) async fn query(mut call: Call) -> Result<Answer, Problems> {
     let show = call.presentation();
     // Pollers go on by sequence id; there is only one page.
     call.query.integer("page", 1..=1);
+    // Both bounds hold; the one that excludes its instant is the next millisecond of the other.
+    let from = call.instant("createdAtStart");
+    let after = call
+        .instant("startAfterCreatedAt")
+        .map(|ms| ms.saturating_add(1));
     let message = QueryEventsRequest {
         start_after_sequence_id: sequence_id(&mut call, "startAfterSequenceId"),
         sequence_id: sequence_id(&mut call, "sequenceId"),
         sequence_id_start: sequence_id(&mut call, "sequenceIdStart"),
         sequence_id_end: sequence_id(&mut call, "sequenceIdEnd"),
-        created_at_start_ms: call.instant("createdAtStart"),
+        created_at_start_ms: from.max(after),
         created_at_end_ms: call.instant("createdAtEnd"),
         resource_id: call.optional_id("resourceId"),
         related_resource_id: call.optional_id("relatedResourceId"),
