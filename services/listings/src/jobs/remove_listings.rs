@@ -52,7 +52,12 @@ impl RemoveListings {
             while self.remove_some(&removal).await? {}
             if removal.erase {
                 while self.erase_some(&removal).await? {}
-                self.core.db.purge_deleted().await?;
+                match self.core.db.purge_deleted().await {
+                    Ok(()) => {}
+                    // Somebody still reads what is gone; the next round tries again.
+                    Err(DbError::Busy(_)) => return Ok(any),
+                    Err(other) => return Err(other.into()),
+                }
             }
             let removal = &removal;
             let finish = |tx: Tx| async move { store::finish_removal(&tx, removal).await };

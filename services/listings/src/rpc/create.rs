@@ -1,9 +1,8 @@
 //! Makes a listing for any author, by an integration or operator. The marketplace's settings for
 //! authors do not count here; the author must exist and not be banned.
 
-use super::decode::fields;
+use super::decode::listing_for;
 use crate::core::Core;
-use crate::domain::State;
 use crate::error::Error;
 use crate::store;
 use stoa_feed::projections::actors;
@@ -12,33 +11,18 @@ use stoa_policy::view::of_owned;
 use stoa_policy::{Action, Resource, UserAccess, UserState, require};
 use stoa_proto::listings as pb;
 use stoa_rpc::Caller;
-use stoa_types::id::{ListingId, UserId};
-use stoa_types::{Problem, Problems, SourceKind};
+use stoa_types::id::ListingId;
 
 pub(super) async fn create(
     core: &Core,
     caller: Caller,
     request: pb::CreateListingRequest,
 ) -> Result<pb::Listing, Error> {
-    let mut problems = Vec::new();
-    let author = read_author(&request.author_id)
-        .map_err(|p| problems.push(p))
-        .ok();
-    let state = read_state(&request.state)
-        .map_err(|p| problems.push(p))
-        .ok();
     let has_images = request
         .fields
         .as_ref()
         .is_some_and(|f| !f.image_ids.is_empty());
-    let fields = fields(request.fields, true)
-        .map_err(|found| problems.extend_from_slice(found.as_slice()))
-        .ok();
-    Problems::check(problems)?;
-    let (Some(author), Some(state), Some(fields)) = (author, state, fields) else {
-        return Err(Error::Conflict);
-    };
-
+    let (author, state, fields) = listing_for(request)?;
     core.standings.prepare(&caller).await?;
     // Asked before the write: whoever is unknown here may be a new user.
     check_author(core.standings.actors().known(author).await?.as_ref())?;
@@ -76,26 +60,6 @@ pub(super) async fn create(
     ))
 }
 
-fn read_author(id: &str) -> Result<UserId, Problem> {
-    let path = vec!["authorId".into()];
-    if id.is_empty() {
-        return Err(Problem::missing_key(SourceKind::Body, path));
-    }
-    UserId::parse(id).map_err(|why| Problem::invalid_value(SourceKind::Body, path, why.to_string()))
-}
-
-fn read_state(name: &str) -> Result<State, Problem> {
-    let path = vec!["state".into()];
-    match State::from_name(name) {
-        Some(state @ (State::Published | State::PendingApproval)) => Ok(state),
-        None if name.is_empty() => Err(Problem::missing_key(SourceKind::Body, path)),
-        Some(State::Draft | State::Closed) | None => {
-            let why = "must be published or pendingApproval";
-            Err(Problem::invalid_value(SourceKind::Body, path, why))
-        }
-    }
-}
-
 fn check_author(access: Option<&UserAccess>) -> Result<UserState, Error> {
     match access.map(|access| access.state) {
         None | Some(UserState::Deleted) => Err(Error::UserNotFound),
@@ -107,22 +71,24 @@ fn check_author(access: Option<&UserAccess>) -> Result<UserState, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stoa_policy::Permissions;
 
-    // contract: listings L22
     #[test]
-    fn a_state_must_be_given_and_be_one_for_the_market() {
-        assert_eq!(read_state("published").unwrap(), State::Published);
-        assert_eq!(
-            read_state("pendingApproval").unwrap(),
-            State::PendingApproval
-        );
-        assert_eq!(read_state("").unwrap_err().code, "validation-missing-key");
-        for bad in ["draft", "closed", "open"] {
-            assert_eq!(
-                read_state(bad).unwrap_err().code,
-                "validation-invalid-value",
-                "{bad}"
-            );
-        }
+    fn an_author_exists_and_is_not_banned() {
+        let access = |state| UserAccess {
+            state,
+            epoch: 0,
+            except_session: None,
+            permissions: Permissions::ALL,
+        };
+        let check = |state| check_author(Some(&access(state)));
+        assert!(check(UserState::Active).is_ok());
+        assert!(check(UserState::PendingApproval).is_ok());
+        assert!(matches!(check(UserState::Banned), Err(Error::UserIsBanned)));
+        assert!(matches!(
+            check(UserState::Deleted),
+            Err(Error::UserNotFound)
+        ));
+        assert!(matches!(check_author(None), Err(Error::UserNotFound)));
     }
 }

@@ -1,10 +1,10 @@
 //! Makes a listing of the caller: on the market, or waiting for approval where the marketplace
 //! asks for it.
 
-use super::decode::fields;
+use super::decode::own_listing;
 use crate::core::Core;
+use crate::domain::State;
 use crate::domain::lifecycle::first_public_state;
-use crate::domain::{Fields, State};
 use crate::error::Error;
 use crate::store;
 use stoa_feed::{Origin, OwnedStanding, emit};
@@ -41,7 +41,7 @@ pub(super) async fn create_in(
         .fields
         .as_ref()
         .is_some_and(|f| !f.image_ids.is_empty());
-    let fields: Fields = fields(request.fields, false)?;
+    let fields = own_listing(request.fields)?;
     let author = caller.actor.user.ok_or(Denied::Forbidden)?;
     core.standings.prepare(caller).await?;
     let id = ListingId::random(&*core.entropy);

@@ -4,6 +4,7 @@
 //! its exact total of ten thousand listings cost some microseconds. Ids and versions come out, no
 //! contents: those stay in the database and in a bounded cache (`crate::shown`).
 
+mod document;
 mod facets;
 mod ranking;
 mod table;
@@ -14,75 +15,77 @@ mod tests;
 
 use super::{Hits, Query, Schemas, SearchIndex};
 use crate::domain::Listing;
-use parking_lot::RwLock;
+use document::Document;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use stoa_types::id::UserId;
 use table::Table;
 
 /// The index.
-pub(crate) struct MemoryIndex(RwLock<Tables>);
-
-struct Tables {
-    live: Table,
-    /// Being built; takes every change too.
-    fresh: Option<Table>,
+pub(crate) struct MemoryIndex {
+    live: RwLock<Table>,
+    /// Being built; takes every change too. Apart from the live one, so that filling it keeps no
+    /// search waiting. Locked before the live one where both are.
+    fresh: Mutex<Option<Table>>,
 }
 
-impl Tables {
-    fn each(&mut self) -> impl Iterator<Item = &mut Table> {
-        [Some(&mut self.live), self.fresh.as_mut()]
-            .into_iter()
-            .flatten()
-    }
-}
+/// Listings that are put into the fresh index while a change may have to wait.
+const LOAD: usize = 32;
 
 impl MemoryIndex {
     /// An empty index.
     pub(crate) fn new(schemas: Arc<Schemas>) -> Self {
-        Self(RwLock::new(Tables {
-            live: Table::new(schemas),
-            fresh: None,
-        }))
+        Self {
+            live: RwLock::new(Table::new(schemas)),
+            fresh: Mutex::new(None),
+        }
     }
 }
 
 impl SearchIndex for MemoryIndex {
     fn query(&self, query: &Query) -> Hits {
-        self.0.read().live.query(query)
+        self.live.read().query(query)
     }
 
     fn apply(&self, listing: &Listing) {
-        for table in self.0.write().each() {
-            table.apply(listing);
+        if let Some(fresh) = &mut *self.fresh.lock() {
+            fresh.apply(Document::of(listing, &fresh.schemas()));
         }
+        // Texts are taken apart before searches have to wait.
+        let document = Document::of(listing, &self.schemas());
+        self.live.write().apply(document);
     }
 
     fn hide_author(&self, author: UserId, version: u64, hidden: bool) {
-        for table in self.0.write().each() {
-            table.hide_author(author, version, hidden);
+        if let Some(fresh) = &mut *self.fresh.lock() {
+            fresh.hide_author(author, version, hidden);
         }
+        self.live.write().hide_author(author, version, hidden);
     }
 
     fn schemas(&self) -> Arc<Schemas> {
-        self.0.read().live.schemas()
+        self.live.read().schemas()
     }
 
     fn begin_rebuild(&self, schemas: Arc<Schemas>) {
-        self.0.write().fresh = Some(Table::new(schemas));
+        *self.fresh.lock() = Some(Table::new(schemas));
     }
 
     fn load(&self, listings: &[Listing]) {
-        if let Some(fresh) = &mut self.0.write().fresh {
-            for listing in listings {
-                fresh.apply(listing);
+        for some in listings.chunks(LOAD) {
+            if let Some(fresh) = &mut *self.fresh.lock() {
+                for listing in some {
+                    fresh.apply(Document::of(listing, &fresh.schemas()));
+                }
             }
         }
     }
 
     fn finish_rebuild(&self) {
-        let mut tables = self.0.write();
-        if let Some(fresh) = tables.fresh.take() {
-            tables.live = fresh;
+        let mut fresh = self.fresh.lock();
+        if let Some(fresh) = fresh.take() {
+            // The old one is dropped after the lock is free again.
+            let _old = std::mem::replace(&mut *self.live.write(), fresh);
         }
     }
 }

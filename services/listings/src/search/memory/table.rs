@@ -1,11 +1,11 @@
 //! The slots, what is known of each, and the way from a query to its matches.
 
+use super::document::Document;
 use super::facets::{Facet, Found};
 use super::ranking::{self, Place};
-use super::words::{Field, Words};
-use crate::domain::{Listing, State};
-use crate::search::schema::Indexed;
-use crate::search::{Audience, Hit, Hits, Query, Range, SchemaKey, Schemas, words_of};
+use super::words::Words;
+use crate::domain::State;
+use crate::search::{Audience, Hit, Hits, Query, Range, SchemaKey, Schemas};
 use roaring::RoaringBitmap;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -103,7 +103,8 @@ impl Table {
         self.schemas.get(name).map(|(i, _)| i)
     }
 
-    pub(super) fn apply(&mut self, listing: &Listing) {
+    pub(super) fn apply(&mut self, document: Document<'_>) {
+        let listing = document.listing;
         let marker = self.markers.get(&listing.id);
         if marker.is_some_and(|version| *version >= listing.version) {
             return;
@@ -124,7 +125,7 @@ impl Table {
         }
         let slot = known.unwrap_or_else(|| self.free.pop().unwrap_or_else(|| self.grow()));
         self.slots.insert(listing.id, slot);
-        self.put_in(slot, listing);
+        self.put_in(slot, document.under(&self.schemas));
     }
 
     /// A new slot at the end.
@@ -139,7 +140,8 @@ impl Table {
         slot
     }
 
-    fn put_in(&mut self, slot: u32, listing: &Listing) {
+    fn put_in(&mut self, slot: u32, document: Document<'_>) {
+        let listing = document.listing;
         let at = slot as usize;
         let created_at = listing.created_at.as_ms();
         self.columns.id[at] = listing.id;
@@ -156,9 +158,8 @@ impl Table {
         }
         self.authors.entry(listing.author).or_default().insert(slot);
 
-        let values = self.schemas.values(listing);
         let mut strings = Vec::new();
-        for ((i, facet), value) in (0_u32..).zip(&mut self.facets).zip(&values) {
+        for ((i, facet), value) in (0_u32..).zip(&mut self.facets).zip(&document.values) {
             if let Some(value) = value {
                 strings.extend(facet.add(slot, value).into_iter().map(|id| (i, id)));
             }
@@ -166,7 +167,7 @@ impl Table {
         self.rows[at] = Some(Row {
             author: listing.author,
             state: listing.state,
-            words: self.words.add(slot, words_with_fields(listing, &values)),
+            words: self.words.add(slot, document.words),
             strings: strings.into(),
         });
     }
@@ -369,26 +370,4 @@ fn intersection(mut sets: Vec<Cow<'_, RoaringBitmap>>) -> Cow<'_, RoaringBitmap>
             Cow::Owned(left) => left & &**set,
         })
     })
-}
-
-/// Each word of a listing with the best field that it stands in.
-fn words_with_fields(listing: &Listing, values: &[Option<Indexed>]) -> HashMap<String, Field> {
-    let mut words = HashMap::new();
-    let mut add = |text: &str, field| {
-        for word in words_of(text) {
-            words.entry(word).or_insert(field);
-        }
-    };
-    // Best field first: a word stays where it was found first.
-    add(&listing.title, Field::Title);
-    add(
-        listing.description.as_deref().unwrap_or_default(),
-        Field::Description,
-    );
-    for value in values.iter().flatten() {
-        if let Indexed::Text(text) = value {
-            add(text, Field::Extended);
-        }
-    }
-    words
 }
