@@ -169,6 +169,26 @@ mod tests {
             assert_eq!(world.tx(&other).await.state, "state/requested");
         }
 
+        async fn an_erasure_goes_on_over_many_batches(db: Db) {
+            let world = World::new(db).await;
+            world.install("shared", SHARED).await;
+            let params = format!(
+                r#"{{"listingId":"{LISTING}","protectedData":{{"phone":"+358-hidden"}}}}"#
+            );
+            let many = 2 * i64::from(super::ENVELOPES) + 1;
+            for _ in 0..many {
+                let begun = world
+                    .initiate(&user(CUSTOMER), "shared/release-1", "transition/begin", &params)
+                    .await;
+                begun.unwrap();
+            }
+            world.becomes(CUSTOMER, "deleted").await;
+            let clean = "SELECT count(*) FROM transactions WHERE protected_data = '{}'";
+            assert_eq!(world.count(clean).await, many);
+            assert!(!format!("{:?}", world.envelopes().await).contains("hidden"));
+            assert_eq!(world.count("SELECT count(*) FROM erasures").await, 0);
+        }
+
         // contract: security S44 (part)
         async fn nothing_slips_in_between_a_deletion_and_its_cleaning(db: Db) {
             let world = World::new(db).await;

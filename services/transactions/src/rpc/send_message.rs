@@ -113,6 +113,7 @@ mod tests {
     use crate::store::MIGRATIONS;
     use crate::testing::*;
     use stoa_db::Db;
+    use stoa_proto::transactions as pb;
 
     stoa_testkit::on_every_engine! { MIGRATIONS;
         // contract: transactions T26, T27, T30
@@ -137,6 +138,18 @@ mod tests {
             let unknown = world.send(&user(CUSTOMER), &LISTING.to_string(), "x").await;
             assert_eq!(refusal(unknown), conflict("transaction-not-found"));
             assert_eq!(world.count("SELECT count(*) FROM messages").await, 1);
+        }
+
+        async fn a_message_has_a_fixed_number_of_statements(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            let caller = world.caller(&user(CUSTOMER)).await;
+            let request = pb::SendMessageRequest { transaction_id: id, content: "x".into() };
+            let call = super::send_message(world.cx(), caller, request);
+            let (sent, statements) = stoa_db::accounting::scope(call).await;
+            sent.unwrap();
+            // Caller, transaction; in the write: both parties, count, message, envelope.
+            assert_eq!(statements.count, if world.is_postgres() { 9 } else { 7 });
         }
 
         // contract: transactions T31, T35
