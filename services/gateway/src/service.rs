@@ -2,7 +2,7 @@
 
 use crate::access::{Access, Contact, FollowAuth, FollowUsers};
 use crate::config::Config;
-use crate::routes::{AUTH_ROUTES, ROUTES, Route};
+use crate::routes::{AUTH_ROUTES, Kind, ROUTES, Route};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -131,7 +131,8 @@ pub struct Gateway {
     pub(crate) config: Config,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) metrics: RequestMetrics,
-    pub(crate) routes: HashMap<(&'static str, String), &'static Route>,
+    /// By path: what GET and what POST reach.
+    routes: HashMap<String, [Option<&'static Route>; 2]>,
     pub(crate) tasks: Tasks,
     peers: Peers,
     identity: Identity,
@@ -175,18 +176,13 @@ impl Gateway {
             peers.users.clone(),
             follow_users,
         );
-        let routes = ROUTES
-            .iter()
-            .map(|route| {
-                (
-                    (
-                        route.kind.method(),
-                        format!("{}{}", route.api.prefix(), route.path),
-                    ),
-                    route,
-                )
-            })
-            .collect();
+        let mut routes: HashMap<String, [Option<&'static Route>; 2]> = HashMap::new();
+        for route in ROUTES {
+            let by_method = routes
+                .entry(format!("{}{}", route.api.prefix(), route.path))
+                .or_default();
+            by_method[route.kind as usize] = Some(route);
+        }
         Arc::new(Self {
             access,
             contact: Contact::new(auth.clone(), users.clone(), config.contact_limit),
@@ -258,6 +254,16 @@ impl Gateway {
         let request = RequestId::random(self.entropy.as_ref());
         let fresh = self.identity.own(Class::Read, request);
         kept.insert((now, fresh)).1.clone()
+    }
+
+    /// The route of a path, when it takes the method.
+    pub(crate) fn route(&self, method: &http::Method, path: &str) -> Option<&'static Route> {
+        let kind = match *method {
+            http::Method::GET => Kind::Query,
+            http::Method::POST => Kind::Command,
+            _ => return None,
+        };
+        self.routes.get(path)?[kind as usize]
     }
 
     /// The token endpoint of that path.

@@ -166,10 +166,7 @@ async fn route(
             ),
         };
     }
-    let known = gateway
-        .routes
-        .get(&(parts.method.as_str(), path.to_owned()))
-        .copied();
+    let known = gateway.route(&parts.method, path);
     let outcome = match known {
         Some(route) => api(gateway, route, &parts, body, format, seen).await,
         None => Err(Problem::not_found().into()),
@@ -240,7 +237,7 @@ async fn read_form(
     }
     body::check_declared(headers, FORM_LIMIT)?;
     let read = body::read(body, FORM_LIMIT, in_time).await?;
-    Form::parse(&read.bytes).map_err(Problems::from)
+    Form::parse(&read.bytes)
 }
 
 fn unsupported() -> Problem {
