@@ -175,6 +175,20 @@ fn a_banned_user_reads_the_own_account_and_what_anonymous_visitors_read() {
     }
 }
 
+// contract: auth 41, transactions 7
+#[test]
+fn a_banned_user_does_not_see_the_own_pending_review() {
+    let (world, mut me) = (World::new(), user(UserState::Active));
+    let pending = Resource::Review { author: world.me, public: false };
+    let shown = |me: &UserAccess| {
+        let standing = Standing { user: Some(me), ..Standing::default() };
+        require(&world.actor(Level::User), Action::ShowReview, &standing, &pending)
+    };
+    assert_eq!(shown(&me), Ok(()));
+    me.state = UserState::Banned;
+    assert_eq!(shown(&me), Err(Denied::Hidden));
+}
+
 // contract: users 26, auth section 8 column Q
 #[test]
 fn a_user_who_waits_for_approval_is_refused_the_commands_of_the_list() {
