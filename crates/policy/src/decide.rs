@@ -89,7 +89,12 @@ pub fn require(
         Level::Integration | Level::Operator | Level::Service | Level::System => return Ok(()),
         Level::Anonymous => None,
         // A banned user sees what an anonymous visitor sees, not even the own pending review.
-        _ if standing.user.is_some_and(|user| user.state == UserState::Banned) => None,
+        _ if standing
+            .user
+            .is_some_and(|user| user.state == UserState::Banned) =>
+        {
+            None
+        }
         Level::User | Level::TrustedUser | Level::LimitedUser => actor.user,
     };
     let is_me = |id| me == Some(id);

@@ -179,10 +179,21 @@ fn a_banned_user_reads_the_own_account_and_what_anonymous_visitors_read() {
 #[test]
 fn a_banned_user_does_not_see_the_own_pending_review() {
     let (world, mut me) = (World::new(), user(UserState::Active));
-    let pending = Resource::Review { author: world.me, public: false };
+    let pending = Resource::Review {
+        author: world.me,
+        public: false,
+    };
     let shown = |me: &UserAccess| {
-        let standing = Standing { user: Some(me), ..Standing::default() };
-        require(&world.actor(Level::User), Action::ShowReview, &standing, &pending)
+        let standing = Standing {
+            user: Some(me),
+            ..Standing::default()
+        };
+        require(
+            &world.actor(Level::User),
+            Action::ShowReview,
+            &standing,
+            &pending,
+        )
     };
     assert_eq!(shown(&me), Ok(()));
     me.state = UserState::Banned;
