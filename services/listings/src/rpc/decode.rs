@@ -192,6 +192,7 @@ mod tests {
         assert_eq!(places(&problems), std::slice::from_ref(&disallowed));
         assert!(read_for_marketplace(message).is_ok());
         let update = pb::UpdateListingRequest {
+            id: "3c073fae-6172-4e75-8b92-f560d58cd47c".into(),
             metadata: Some("{}".into()),
             ..Default::default()
         };
