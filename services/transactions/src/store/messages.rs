@@ -69,15 +69,20 @@ pub(crate) fn page(filter: &MessageFilter) -> Sql {
     q.build()
 }
 
-/// The messages of several transactions, the newest first.
+/// Most messages of one transaction that come with it; all of them come in pages.
+const MAX_PARTS: i64 = 100;
+
+/// The messages of several transactions, the newest of each, the newest first.
 pub(crate) fn of_transactions(ids: &[TransactionId]) -> Sql {
     let mut q = SqlBuilder::new(concat!(
         "SELECT ",
         COLUMNS!(),
         " FROM messages m WHERE m.transaction_id IN "
     ));
-    q.push_list(ids)
-        .push(" ORDER BY m.created_at DESC, m.number DESC, m.id");
+    q.push_list(ids);
+    q.push(" AND m.number > (SELECT max(n.number) FROM messages n WHERE n.transaction_id = m.transaction_id) - ");
+    q.push_bind(MAX_PARTS);
+    q.push(" ORDER BY m.created_at DESC, m.number DESC, m.id");
     q.build()
 }
 
