@@ -1,1 +1,1 @@
-//! The whole stack in one process.
+//! The whole stack in one process. Everything is in `tests/it`.

@@ -1,0 +1,19 @@
+//! The whole stack in one process, seen from outside over HTTP.
+
+mod access_matrix;
+mod routes;
+mod world;
+
+use std::time::Duration;
+
+/// Waits until a look from outside sees what is expected, which a feed brings within a second.
+async fn soon<F: Future<Output = bool>>(look: impl Fn() -> F) {
+    let wait = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .expect("it did not come to be within ten seconds");
+}
