@@ -77,6 +77,7 @@ const EVERYTHING: &[&str] = &[
     "stoa-stack-tests",
     "stoa-fault-tests",
     "stoa-architecture",
+    "stoa-bench",
 ];
 
 /// Only tests may import it.

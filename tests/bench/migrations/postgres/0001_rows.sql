@@ -1,0 +1,4 @@
+CREATE TABLE rows (
+    id BIGINT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
+);

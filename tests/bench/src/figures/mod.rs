@@ -1,0 +1,92 @@
+//! One file per group of figures. A figure takes the stage and gives rows.
+
+pub(crate) mod ban;
+pub(crate) mod check;
+pub(crate) mod initiate;
+pub(crate) mod login;
+pub(crate) mod process;
+pub(crate) mod reads;
+pub(crate) mod tokens;
+
+use crate::load::{self, ROUNDS, Rate, Script};
+use crate::process::Pins;
+use crate::reference::{self, BareHyper};
+use crate::table::Row;
+use crate::world::World;
+use anyhow::Result;
+use std::path::Path;
+
+/// A server with its world, and the references.
+pub(crate) struct Stage<'s> {
+    pub(crate) world: World,
+    pub(crate) bare: BareHyper,
+    pub(crate) pins: &'s Pins,
+    /// Folder on the file system of the data.
+    pub(crate) folder: &'s Path,
+}
+
+impl Stage<'_> {
+    /// One round of these scripts against the server.
+    async fn round(&self, scripts: Vec<Script>, status: u16) -> Result<Rate> {
+        let server = &self.world.server;
+        load::round(server.address, server.pid(), scripts, status).await
+    }
+
+    /// A row: the best of three rounds beside that of the bare server.
+    async fn beside_hyper(
+        &self,
+        figure: &str,
+        scripts: impl Fn() -> Vec<Script>,
+        aim: Option<f64>,
+    ) -> Result<Row> {
+        let bare_scripts = load::shared(vec![crate::connection::Request::get("/").bytes()]);
+        let (mut bare, mut best) = (Rate::default(), Rate::default());
+        for _ in 0..ROUNDS {
+            let hyper =
+                load::round(self.bare.address, self.bare.pid(), bare_scripts(), 200).await?;
+            bare = bare.or_better(hyper);
+            best = best.or_better(self.round(scripts(), 200).await?);
+        }
+        let reference = format!("bare hyper {:.0}/s", bare.per_second);
+        Ok(rated(figure, best, &reference, bare.per_second, aim))
+    }
+
+    /// A row: the best of three rounds beside the durable commits of as many clients.
+    async fn beside_commits(
+        &self,
+        figure: &str,
+        mut scripts: impl FnMut() -> Vec<Script>,
+        aim: f64,
+    ) -> Result<Row> {
+        let (mut alone, mut together, mut best) = (0.0_f64, 0.0_f64, Rate::default());
+        for _ in 0..ROUNDS {
+            alone = alone.max(reference::commit_rate(self.pins, self.folder, true)?);
+            together = together.max(reference::commit_rate(self.pins, self.folder, false)?);
+            best = best.or_better(self.round(scripts(), 200).await?);
+        }
+        let reference =
+            format!("bare commits {together:.0}/s from 32 clients ({alone:.0}/s from one)");
+        Ok(rated(figure, best, &reference, together, Some(aim)))
+    }
+}
+
+fn rated(figure: &str, best: Rate, reference: &str, against: f64, aim: Option<f64>) -> Row {
+    let ratio = best.per_second / against;
+    let mut row = Row::new(figure, format!("{:.0}/s", best.per_second)).note(format!(
+        "p50 {} ms, p99 {} ms",
+        millis(best.p50_us),
+        millis(best.p99_us)
+    ));
+    row.reference = reference.to_owned();
+    row.ratio = Some(ratio);
+    row.cpu_us = Some(best.cpu_us);
+    match aim {
+        Some(aim) => row.aim(format!("≥ {aim}"), ratio >= aim),
+        None => row,
+    }
+}
+
+/// Microseconds as milliseconds.
+fn millis(us: u64) -> String {
+    format!("{:.1}", us as f64 / 1000.0)
+}

@@ -1,0 +1,206 @@
+//! What the figures are held against. Each reference is a process of its own on the server's core:
+//! this program again, with the name of a reference.
+
+use crate::load::CONNECTIONS;
+use crate::process::Pins;
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_credentials::{Cost, PasswordHasher};
+use stoa_db::{Db, DbConfig, DbError, MigrationSet, Synchronous, migrations, sql};
+use stoa_types::OsEntropy;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+const MIGRATIONS: MigrationSet = migrations!("0001_rows");
+/// Size of the answer of the bare server.
+const BODY: usize = 2048;
+/// How long commits are counted.
+const COMMITTING: Duration = Duration::from_secs(2);
+/// Hashes of one measurement.
+const HASHES: usize = 30;
+const PASSWORD: &str = "correct horse battery";
+
+/// A reference, run as a process.
+#[derive(clap::Subcommand)]
+pub(crate) enum Reference {
+    /// A hyper server with one answer of 2 KB; prints its address.
+    BareHyper,
+    /// Durable commits of three rows each; prints commits per second.
+    BareCommits {
+        /// Folder for the file.
+        folder: PathBuf,
+        /// How many commit at the same time.
+        clients: usize,
+    },
+    /// Checks of a password; prints the median in microseconds.
+    BareHash,
+}
+
+impl Reference {
+    /// Runs it.
+    pub(crate) async fn run(self) -> Result<()> {
+        let said = match self {
+            Self::BareHyper => return serve().await,
+            Self::BareCommits { folder, clients } => commits(folder, clients).await?.to_string(),
+            Self::BareHash => hash().await?.to_string(),
+        };
+        Ok(writeln!(std::io::stdout(), "{said}")?)
+    }
+}
+
+async fn serve() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
+    let body = Bytes::from(format!("{{\"data\":\"{}\"}}", "x".repeat(BODY - 11)));
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let body = body.clone();
+        let service = service_fn(move |_| {
+            let mut answer = hyper::Response::new(Full::new(body.clone()));
+            let kind = hyper::header::HeaderValue::from_static("application/json");
+            answer
+                .headers_mut()
+                .insert(hyper::header::CONTENT_TYPE, kind);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let serving = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service);
+        connections.spawn(serving);
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn commits(folder: PathBuf, clients: usize) -> Result<f64> {
+    let config = DbConfig::Sqlite {
+        path: folder.join("bare.sqlite"),
+        synchronous: Synchronous::Full,
+    };
+    let db = Db::open_migrated(&config, &MIGRATIONS).await?;
+    let started = Instant::now();
+    let mut writers = JoinSet::new();
+    for client in 0..clients {
+        let db = db.clone();
+        writers.spawn(async move {
+            let mut next = i64::try_from(client).unwrap_or_default() << 32;
+            let mut done = 0_u32;
+            while started.elapsed() < COMMITTING {
+                let first = next;
+                next += 3;
+                db.write(|tx| async move {
+                    for id in first..first + 3 {
+                        let row = sql("INSERT INTO rows (id, body) VALUES ($1, $2)")
+                            .bind(id)
+                            .bind("a row of about the size of a small event, which is not much");
+                        tx.execute_expecting(1, row).await?;
+                    }
+                    Ok::<_, DbError>(())
+                })
+                .await?;
+                done += 1;
+            }
+            Ok::<_, DbError>(done)
+        });
+    }
+    let mut total = 0;
+    while let Some(done) = writers.join_next().await {
+        total += done??;
+    }
+    Ok(f64::from(total) / started.elapsed().as_secs_f64())
+}
+
+async fn hash() -> Result<u64> {
+    let hasher = PasswordHasher::new(Cost::Production, 1, Arc::new(OsEntropy));
+    let stored = hasher.hash(PASSWORD.to_owned()).await?;
+    let mut times = Vec::new();
+    for _ in 0..HASHES {
+        let started = Instant::now();
+        let verified = hasher
+            .verify(PASSWORD.to_owned(), Some(stored.clone()))
+            .await?;
+        times.push(u64::try_from(started.elapsed().as_micros())?);
+        if !verified.ok {
+            bail!("the password does not match its own hash");
+        }
+    }
+    times.sort_unstable();
+    Ok(crate::load::quantile(&times, 0.5))
+}
+
+/// The bare server as a process; ends when this value is dropped.
+pub(crate) struct BareHyper {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl BareHyper {
+    /// Starts it.
+    pub(crate) fn start(pins: &Pins) -> Result<Self> {
+        let mut child = pins
+            .on_server_core(&std::env::current_exe()?)
+            .args(["reference", "bare-hyper"])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no standard output")?).read_line(&mut line)?;
+        let address = line.trim().parse().context("the bare server is silent")?;
+        Ok(Self { child, address })
+    }
+
+    /// Id of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for BareHyper {
+    fn drop(&mut self) {
+        // Nothing to do about a process that is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Bare durable commits per second, from one client or from as many as a load has.
+pub(crate) fn commit_rate(pins: &Pins, beside: &Path, alone: bool) -> Result<f64> {
+    // On the file system of the server's data: that is what makes a commit slow.
+    let folder = tempfile::tempdir_in(beside)?;
+    let clients = if alone { 1 } else { CONNECTIONS };
+    let path = folder.path().to_str().context("a folder without text")?;
+    measure(pins, &["bare-commits", path, &clients.to_string()])?
+        .parse()
+        .context("no commits per second")
+}
+
+/// Time of one check of a password in microseconds, median.
+pub(crate) fn hash_time(pins: &Pins) -> Result<u64> {
+    measure(pins, &["bare-hash"])?
+        .parse()
+        .context("no microseconds")
+}
+
+fn measure(pins: &Pins, arguments: &[&str]) -> Result<String> {
+    let out = pins
+        .on_server_core(&std::env::current_exe()?)
+        .arg("reference")
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !out.status.success() {
+        bail!("the reference {arguments:?} failed");
+    }
+    Ok(String::from_utf8(out.stdout)?.trim().to_owned())
+}
