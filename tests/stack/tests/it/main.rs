@@ -1,6 +1,7 @@
 //! The whole stack in one process, seen from outside over HTTP.
 
 mod access_matrix;
+mod bad_input;
 mod routes;
 mod world;
 
