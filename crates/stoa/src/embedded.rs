@@ -134,6 +134,15 @@ impl Embedded {
         options: Options,
         clocks: Clocks,
     ) -> anyhow::Result<Self> {
+        // Five services on the stack of one future are too many to carry around.
+        Box::pin(Self::compose(folder, options, clocks)).await
+    }
+
+    async fn compose(
+        folder: &DataFolder,
+        options: Options,
+        clocks: Clocks,
+    ) -> anyhow::Result<Self> {
         let entropy = Arc::clone(&options.entropy);
         let tasks = Tasks::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

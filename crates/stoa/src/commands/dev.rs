@@ -107,7 +107,7 @@ impl Dev {
             }
         };
         let options = Options::dev(&config, preset(&config)?);
-        let embedded = Box::pin(Embedded::build(&folder, options, clocks)).await?;
+        let embedded = Embedded::build(&folder, options, clocks).await?;
         let public = Server::bind(config.http.listen, embedded.gateway())
             .await
             .with_context(|| format!("cannot listen on {}", config.http.listen))?;
