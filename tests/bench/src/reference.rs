@@ -35,25 +35,25 @@ const PASSWORD: &str = "correct horse battery";
 #[derive(clap::Subcommand)]
 pub(crate) enum Reference {
     /// A hyper server with one answer of 2 KB; prints its address.
-    BareHyper,
+    Hyper,
     /// Durable commits of three rows each; prints commits per second.
-    BareCommits {
+    Commits {
         /// Folder for the file.
         folder: PathBuf,
         /// How many commit at the same time.
         clients: usize,
     },
     /// Checks of a password; prints the median in microseconds.
-    BareHash,
+    Hash,
 }
 
 impl Reference {
     /// Runs it.
     pub(crate) async fn run(self) -> Result<()> {
         let said = match self {
-            Self::BareHyper => return serve().await,
-            Self::BareCommits { folder, clients } => commits(folder, clients).await?.to_string(),
-            Self::BareHash => hash().await?.to_string(),
+            Self::Hyper => return serve().await,
+            Self::Commits { folder, clients } => commits(folder, clients).await?.to_string(),
+            Self::Hash => hash().await?.to_string(),
         };
         Ok(writeln!(std::io::stdout(), "{said}")?)
     }
@@ -151,7 +151,7 @@ impl BareHyper {
     pub(crate) fn start(pins: &Pins) -> Result<Self> {
         let mut child = pins
             .on_server_core(&std::env::current_exe()?)
-            .args(["reference", "bare-hyper"])
+            .args(["reference", "hyper"])
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
@@ -180,16 +180,14 @@ pub(crate) fn commit_rate(pins: &Pins, beside: &Path, alone: bool) -> Result<f64
     let folder = tempfile::tempdir_in(beside)?;
     let clients = if alone { 1 } else { CONNECTIONS };
     let path = folder.path().to_str().context("a folder without text")?;
-    measure(pins, &["bare-commits", path, &clients.to_string()])?
+    measure(pins, &["commits", path, &clients.to_string()])?
         .parse()
         .context("no commits per second")
 }
 
 /// Time of one check of a password in microseconds, median.
 pub(crate) fn hash_time(pins: &Pins) -> Result<u64> {
-    measure(pins, &["bare-hash"])?
-        .parse()
-        .context("no microseconds")
+    measure(pins, &["hash"])?.parse().context("no microseconds")
 }
 
 fn measure(pins: &Pins, arguments: &[&str]) -> Result<String> {

@@ -61,10 +61,10 @@ fn free_request(listing: &str) -> Request {
 /// Commits of all services that come of one call, those of consumers of its event too.
 async fn count(stage: &Stage<'_>, requests: &[Bytes]) -> Result<String> {
     let server = &stage.world.server;
-    let mut connection = Connection::open(server.address).await?;
     // A log that is begun anew while it is counted is counted once more.
     for _ in 0..5 {
         let before = quiet(&server.data).await?;
+        let mut connection = Connection::open(server.address).await?;
         for request in &requests[..COUNTED] {
             connection.ask(request).await?;
         }
