@@ -8,7 +8,6 @@ use crate::events;
 use crate::store::{dialect, transactions};
 use stoa_db::Tx;
 use stoa_feed::Origin;
-use stoa_feed::outbox::SOURCE_TRANSACTION;
 use stoa_policy::Action;
 use stoa_proto::transactions as pb;
 use stoa_rpc::Caller;
@@ -63,7 +62,8 @@ async fn store(
     let after = before.moved_to(run);
     tx.execute_expecting(1, transactions::update(&after))
         .await?;
-    let origin = Origin::of(caller).with_source(SOURCE_TRANSACTION);
+    // No transition stands behind it, so its source is the API of the caller.
+    let origin = Origin::of(caller);
     let envelope =
         events::updated(&before, &after).build(&origin, context.clock.now(), &*context.entropy);
     stoa_feed::emit(tx, [envelope]).await?;
@@ -91,6 +91,7 @@ mod tests {
             assert_eq!(envelope.r#type, "transaction.updated");
             let [event] = envelope.public_events.as_slice() else { panic!("one event") };
             assert_eq!(event.event_type, "transaction/updated");
+            assert_eq!(event.source, "source/console");
             assert_eq!(event.previous_paths, ["attributes.metadata"]);
             let previous = event.previous.as_ref().unwrap().resource.as_ref().unwrap();
             let Resource::Transaction(previous) = previous else { panic!("a transaction") };
