@@ -1,0 +1,8 @@
+//! The real binary, stopped in the middle of its work and started again on the same folder.
+//!
+//! `STOA_BIN` holds the path of the binary; `cargo xtask test` builds it and sets it.
+
+mod ledger;
+mod process;
+mod stops;
+mod writers;

@@ -2,7 +2,10 @@
 
 mod access_matrix;
 mod bad_input;
+mod fail_closed;
+mod parts;
 mod routes;
+mod tokens;
 mod world;
 
 use std::time::Duration;

@@ -1,0 +1,115 @@
+//! Ends of a process, and what is there afterwards.
+
+use crate::ledger::Ledger;
+use crate::process::{Stoa, log_of, run_to_its_end};
+use crate::writers::{People, Progress, WRITERS};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use std::path::PathBuf;
+use stoa_testkit::callers::Marketplace;
+
+/// Writes that are begun in one round.
+const WRITES: usize = 500;
+
+fn data_folder(place: &tempfile::TempDir) -> PathBuf {
+    place.path().join("data")
+}
+
+fn secrets(marketplace: &Marketplace) -> [String; 6] {
+    [
+        "marketplaceClientId",
+        "marketplaceClientSecret",
+        "integrationClientId",
+        "integrationClientSecret",
+        "operatorEmail",
+        "operatorPassword",
+    ]
+    .map(|key| marketplace.credential(key).to_owned())
+}
+
+/// Tokens from before a stop are good after it.
+async fn check_tokens(marketplace: &Marketplace, people: &People) {
+    for writer in &people.writers {
+        let me = "/v1/api/current_user/show";
+        let shown = marketplace.read(me, writer.person.token()).await;
+        assert_eq!(shown.expect(200).id(), writer.person.id);
+        marketplace.log_in(&writer.person.email).await;
+    }
+    marketplace.operator().await;
+    let ready = marketplace.http.get("/readyz").send().await;
+    assert_eq!(ready.expect(200).text(), "ready\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_kill_9_and_every_event_is_told_once() {
+    let place = tempfile::tempdir().unwrap();
+    let data = data_folder(&place);
+    let mut random = StdRng::seed_from_u64(0x5704);
+    let mut ledger = Ledger::default();
+    let mut stoa = Stoa::start(&data).await;
+    let credentials = secrets(&stoa.marketplace);
+    let people = People::gather(&stoa.marketplace).await;
+    for round in 0..3 {
+        let moment = random.random_range(30..WRITES / 2);
+        let progress = Progress::default();
+        let marketplace = stoa.marketplace.clone();
+        let each = WRITES / WRITERS;
+        let writing = people.write(&marketplace, &progress, &mut ledger, round, each);
+        let killing = async {
+            progress.reached(moment).await;
+            stoa.kill();
+        };
+        tokio::join!(writing, killing);
+        assert!(ledger.len() >= moment, "the kill came before its moment");
+        stoa = Stoa::start(&data).await;
+        assert_eq!(secrets(&stoa.marketplace), credentials);
+        check_tokens(&stoa.marketplace, &people).await;
+        ledger.check(&stoa.marketplace).await;
+    }
+    stoa.ask_to_stop();
+    assert_eq!(stoa.ended().await.code(), Some(0), "{}", log_of(&data));
+    assert!(!log_of(&data).contains("panicked"), "{}", log_of(&data));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_ends_the_process_in_order_and_loses_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let data = data_folder(&place);
+    let mut ledger = Ledger::default();
+    let stoa = Stoa::start(&data).await;
+    let people = People::gather(&stoa.marketplace).await;
+    let progress = Progress::default();
+    let marketplace = stoa.marketplace.clone();
+    let writing = people.write(&marketplace, &progress, &mut ledger, 7, WRITES / WRITERS);
+    let stopping = async {
+        progress.reached(100).await;
+        stoa.ask_to_stop();
+        stoa.ended().await
+    };
+    let ((), status) = tokio::join!(writing, stopping);
+    assert_eq!(status.code(), Some(0), "{}", log_of(&data));
+    let stoa = Stoa::start(&data).await;
+    check_tokens(&stoa.marketplace, &people).await;
+    ledger.check(&stoa.marketplace).await;
+    stoa.ask_to_stop();
+    assert_eq!(stoa.ended().await.code(), Some(0), "{}", log_of(&data));
+    assert!(!log_of(&data).contains("panicked"), "{}", log_of(&data));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_on_the_same_folder_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let data = data_folder(&place);
+    let stoa = Stoa::start(&data).await;
+    let status = run_to_its_end(&data).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        log_of(&data).contains("another process uses the data folder"),
+        "{}",
+        log_of(&data)
+    );
+    // The first one goes on.
+    stoa.marketplace.anonymous().await;
+    stoa.ask_to_stop();
+    assert_eq!(stoa.ended().await.code(), Some(0));
+}
