@@ -36,30 +36,42 @@ const STOPPED_WITHIN_MS = 30_000;
 export async function startStoa({ virtualClock = false, env = {} } = {}) {
   if (process.env.STOA_CREDENTIALS) {
     const text = await readFile(process.env.STOA_CREDENTIALS, 'utf8');
-    return new Stoa(JSON.parse(text), null, () => '');
+    return new Stoa(JSON.parse(text), null, () => '', null);
   }
   const binary = process.env.STOA_BIN;
   assert.ok(binary, 'STOA_BIN must hold the path of the stoa binary (cargo xtask test sets it)');
   assert.ok(existsSync(binary), `STOA_BIN: there is no file ${binary}`);
 
   const data = await mkdtemp(path.join(tmpdir(), 'stoa-clients-'));
+  atTheEnd(() => rm(data, { recursive: true, force: true }));
+  return begin(path.resolve(binary), data, { virtualClock, env });
+}
+
+/** Starts the binary on a data folder. */
+async function begin(binary, data, { virtualClock, env }) {
   const args = ['dev', '--data', data, '--listen', '127.0.0.1:0', '--management', '127.0.0.1:0'];
   if (virtualClock) args.push('--virtual-clock');
-  const child = spawn(path.resolve(binary), args, {
+  const child = spawn(binary, args, {
     env: { ...process.env, STOA_STORAGE__SYNCHRONOUS: 'normal', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', text => (log += text));
-  const ended = new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
-
-  atTheEnd(async () => {
+  const ended = new Promise(resolve =>
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+  );
+  // A test process that breaks off leaves no server behind.
+  process.once('exit', () => child.kill('SIGKILL'));
+  let asked = false;
+  const stop = async () => {
+    if (asked) return;
+    asked = true;
     child.kill('SIGTERM');
     const end = await within(STOPPED_WITHIN_MS, ended, () => 'stoa dev did not stop on SIGTERM');
-    await rm(data, { recursive: true, force: true });
     assert.deepEqual(end, { code: 0, signal: null }, `stoa dev ended badly:\n${log.slice(-4000)}`);
     assert.ok(!log.includes('panicked'), `stoa dev panicked:\n${log.slice(-4000)}`);
-  });
+  };
+  atTheEnd(stop);
 
   const credentials = await within(
     READY_WITHIN_MS,
@@ -69,18 +81,24 @@ export async function startStoa({ virtualClock = false, env = {} } = {}) {
     ]),
     () => `stoa dev is not ready:\n${log}`
   );
-  return new Stoa(credentials, data, () => log);
+  const restart = async () => {
+    await stop();
+    return begin(binary, data, { virtualClock, env });
+  };
+  return new Stoa(credentials, data, () => log, restart);
 }
 
 /** A running server and what its clients need. */
 export class Stoa {
-  constructor(credentials, data, log) {
+  constructor(credentials, data, log, restart) {
     this.credentials = credentials;
     this.baseUrl = credentials.baseUrl;
     /** The data folder; null for a server that this file did not start. */
     this.data = data;
     /** What the server has written to standard error. */
     this.log = log;
+    /** Stops the process and starts another one on the same data; it has another address. */
+    this.restart = restart;
   }
 }
 

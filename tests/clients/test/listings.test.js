@@ -15,6 +15,7 @@ import {
 import { accessToken, signUp } from '../lib/people.js';
 import { publish, unknownId } from '../lib/market.js';
 import { anonymousToken, request } from '../lib/raw.js';
+import { SOON_MS, eventually } from '../lib/eventually.js';
 import { ids, refused, related } from '../lib/expect.js';
 
 let stoa;
@@ -105,8 +106,8 @@ test('a listing that waits for approval is hidden until the Integration API appr
   const id = created.data.data.id.uuid;
   await refused(visitor.listings.show({ id }), 404, 'not-found');
   assert.equal((await own(id)).attributes.state, 'pendingApproval');
-  const waiting = await integ.listings.query({ states: ['pendingApproval'], authorId: author.id.uuid });
-  assert.deepEqual(ids(waiting), [id]);
+  const waiting = { states: ['pendingApproval'], authorId: author.id.uuid };
+  await eventually('it is found', async () => ids(await integ.listings.query(waiting)).join() === id, SOON_MS);
   await integ.listings.approve({ id });
   assert.equal((await visitor.listings.show({ id })).data.data.attributes.state, 'published');
   await refused(integ.listings.approve({ id }), 409, 'listing-invalid-state');
@@ -138,7 +139,11 @@ test('a closed listing leaves the market and comes back, also by an id as plain 
   assert.equal(closed.data.data.attributes.state, 'closed');
   assert.equal(closed.data.data.attributes.title, 'City bike', 'with expand all attributes are there');
   await refused(visitor.listings.show({ id }), 404, 'not-found');
-  assert.deepEqual(ids(await visitor.listings.query({ ids: [id] })), []);
+  await eventually(
+    'it is not found',
+    async () => ids(await visitor.listings.query({ ids: [id] })).length === 0,
+    SOON_MS
+  );
   assert.equal((await own(id)).attributes.state, 'closed');
   await author.sdk.ownListings.open({ id: id.uuid });
   assert.equal((await visitor.listings.show({ id })).data.data.attributes.state, 'published');

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { startStoa } from '../lib/server.js';
 import { startRecorder } from '../lib/recorder.js';
-import { eventually } from '../lib/eventually.js';
+import { SOON_MS, eventually } from '../lib/eventually.js';
 import { LatLng, LatLngBounds, Money, integrationSdk, marketplaceSdk } from '../lib/sdk.js';
 import { Operator, accessToken, signUp } from '../lib/people.js';
 import { publish, unknownId, word } from '../lib/market.js';
@@ -359,14 +359,14 @@ test('a change is in the search within a second', async () => {
   const { author, find, idOf } = await market({ a: { title: 'First' } });
   const title = word();
   await author.sdk.ownListings.update({ id: idOf('a'), title });
-  await eventually('the new title is found', async () => (await find({ keywords: title })).length === 1, 1_000);
+  await eventually('the new title is found', async () => (await find({ keywords: title })).length === 1, SOON_MS);
   await author.sdk.ownListings.close({ id: idOf('a') });
-  await eventually('the closed listing is gone', async () => (await find({})).length === 0, 1_000);
+  await eventually('the closed listing is gone', async () => (await find({})).length === 0, SOON_MS);
   const created = await publish(author);
   await eventually(
     'the new listing is there',
     async () => (await visitor.listings.query({ ids: [created] })).data.data.length === 1,
-    1_000
+    SOON_MS
   );
 });
 

@@ -412,7 +412,11 @@ test('a transaction is shown to its parties only', async () => {
   await refused(stranger.sdk.transactions.show({ id }), 403, 'forbidden');
   await refused(customer.sdk.transactions.show({ id: unknownId() }), 404, 'not-found');
   await refused(marketplaceSdk(stoa).transactions.show({ id }), 403, 'forbidden');
-  const call = customer.sdk.transactions.transition({ id: unknownId(), transition: 'transition/accept', params: {} });
+  const call = customer.sdk.transactions.transition({
+    id: unknownId(),
+    transition: 'transition/accept',
+    params: {},
+  });
   await refused(call, 409, 'transaction-not-found');
 });
 
@@ -442,9 +446,8 @@ test('transactions are filtered by state, last transition, process and money', a
   const find = async params => ids(await a.sdk.transactions.query(params)).sort();
 
   assert.deepEqual(await find({ states: 'state/requested,state/declined' }), [open, declined.uuid].sort());
-  assert.deepEqual(await find({ states: ['state/requested', 'state/free-inquiry'], processNames: ['default-inquiry'] }), [
-    inquiry,
-  ]);
+  const asking = { states: ['state/requested', 'state/free-inquiry'], processNames: ['default-inquiry'] };
+  assert.deepEqual(await find(asking), [inquiry]);
   assert.deepEqual(await find({ lastTransitions: 'transition/decline' }), [declined.uuid]);
   assert.deepEqual(await find({ states: '' }), [open, declined.uuid, inquiry].sort());
   assert.deepEqual(await find({ states: 'state/unheard-of' }), []);
@@ -519,7 +522,10 @@ test('parties write messages in any state, newest first, and nobody else reads t
   const id = await requested();
   await step(provider, id, 'decline');
   const before = await attributes(customer, id);
-  const first = await customer.sdk.messages.send({ transactionId: id, content: 'Why?\nTell me. ✓' }, { expand: true });
+  const first = await customer.sdk.messages.send(
+    { transactionId: id, content: 'Why?\nTell me. ✓' },
+    { expand: true }
+  );
   assert.equal(first.data.data.attributes.content, 'Why?\nTell me. ✓');
   const second = await provider.sdk.messages.send({ transactionId: id, content: 'Rain.' });
   const after = await attributes(customer, id);
@@ -691,6 +697,72 @@ test('the inbox query of the web template works', async () => {
     const count = await a.sdk.transactions.query({ only, states: '', perPage: 100, 'fields.transaction': 'none' });
     assert.equal(count.status, 200);
   }
+});
+
+// contract: transactions 9
+test('the queries of the web template’s transaction page work', async () => {
+  const id = await completed();
+  await step(customer, id, 'review-1-by-customer', review(5, 'x'));
+  await step(provider, id, 'review-2-by-provider', review(5, 'y'));
+  for (let n = 0; n < 3; n += 1) {
+    await customer.sdk.messages.send({ transactionId: id, content: `Message ${n}` });
+  }
+  const shown = await customer.sdk.transactions.show(
+    {
+      id,
+      include: [
+        'customer',
+        'customer.profileImage',
+        'provider',
+        'provider.profileImage',
+        'listing',
+        'listing.currentStock',
+        'listing.images',
+        'booking',
+        'reviews',
+        'reviews.author',
+        'reviews.subject',
+        'protectedFileAttachments',
+        'protectedFileAttachments.file',
+      ],
+      'fields.image': ['variants.listing-card', 'variants.square-small2x'],
+      'imageVariant.listing-card': 'w:400;h:300;fit:crop',
+    },
+    { expand: true }
+  );
+  const { relationships } = shown.data.data;
+  assert.deepEqual(relationships.booking, { data: null });
+  assert.deepEqual(relationships.protectedFileAttachments, { data: [] });
+  assert.equal(relationships.reviews.data.length, 2);
+  // Every reference leads to a resource of the answer: the template throws where one does not.
+  const known = new Set(shown.data.included.map(r => `${r.type} ${r.id.uuid}`));
+  assert.equal(known.size, shown.data.included.length, 'each resource once');
+  for (const resource of [shown.data.data, ...shown.data.included]) {
+    for (const { data } of Object.values(resource.relationships ?? {})) {
+      for (const one of [data].flat().filter(Boolean)) {
+        assert.ok(known.has(`${one.type} ${one.id.uuid}`), `${one.type} is included`);
+      }
+    }
+  }
+  const talk = await customer.sdk.messages.query({
+    transaction_id: id,
+    include: [
+      'sender',
+      'sender.profileImage',
+      'publicFileAttachments',
+      'publicFileAttachments.file',
+    ],
+    page: 1,
+    perPage: 2,
+  });
+  assert.deepEqual(talk.data.data.map(m => m.attributes.content), ['Message 2', 'Message 1']);
+  assert.equal(talk.data.meta.totalItems, 3);
+  assert.deepEqual(talk.data.data[0].relationships.publicFileAttachments, { data: [] });
+  const limited = await show(customer, id, { include: 'messages', 'limit.messages': 1 });
+  assert.equal(limited.data.data.relationships.messages.data.length, 1);
+  assert.equal(limited.data.included.length, 1);
+  const next = await customer.sdk.processTransitions.query({ transactionId: id });
+  assert.deepEqual(next.data.data, []);
 });
 
 test('protected data of a transaction is seen by both parties', async () => {

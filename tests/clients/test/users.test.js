@@ -254,6 +254,23 @@ test('users can be counted by the time they joined', async () => {
   assert.deepEqual(found.data.data[0].attributes, {});
 });
 
+test('users are listed newest first or oldest first, and ten at a time', async () => {
+  const people = [await signUp(stoa), await signUp(stoa), await signUp(stoa)];
+  const joined = (await people[0].sdk.currentUser.show()).data.data.attributes.createdAt;
+  const find = async params => {
+    const found = await integ.users.query({ createdAtStart: joined, ...params });
+    return found.data.data.map(user => user.id.uuid);
+  };
+  const order = people.map(person => person.id.uuid);
+  assert.deepEqual(await find({ sort: '-createdAt' }), order);
+  assert.deepEqual(await find({ sort: 'createdAt' }), [...order].reverse());
+  assert.deepEqual(await find({ perPage: 2, page: 2 }), [order[0]]);
+  assert.deepEqual(await find({ pub_unknown: 'x', prot_unknown: '1,2' }), [...order].reverse());
+  await refused(integ.users.query({ sort: 'email' }), 400, 'validation-invalid-value', ['sort']);
+  await refused(integ.users.query({ perPage: 0 }), 400, 'validation-invalid-value', ['perPage']);
+  await refused(integ.users.query({ createdAtStart: 'soon' }), 400, 'validation-invalid-value');
+});
+
 // contract: users 46
 test('the marketplace is shown in JSON with its name and description', async () => {
   const token = await anonymousToken(stoa);
