@@ -2,6 +2,8 @@
 
 mod access_matrix;
 mod bad_input;
+mod bans;
+mod deletions;
 mod fail_closed;
 mod parts;
 mod routes;

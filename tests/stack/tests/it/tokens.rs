@@ -13,8 +13,8 @@ use stoa_proto::Class;
 use stoa_rpc::access_token::TYP;
 use stoa_rpc::keys::SigningKey;
 use stoa_testkit::callers::Marketplace;
-use stoa_types::id::RequestId;
 use stoa_types::OsEntropy;
+use stoa_types::id::RequestId;
 
 /// Header and claims of a token.
 fn parts_of(token: &str) -> (Value, Value, String) {
