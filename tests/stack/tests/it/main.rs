@@ -7,6 +7,7 @@ mod deletions;
 mod fail_closed;
 mod parts;
 mod routes;
+mod serving;
 mod tokens;
 mod world;
 
