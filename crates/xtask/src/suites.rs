@@ -68,7 +68,14 @@ impl Suite {
             Self::Store => workspace("test(/(^|::)(sqlite|postgres)::/)"),
             Self::Stack => workspace("package(stoa-stack-tests) & not test(/(^|::)distributed::/)"),
             Self::Distributed => workspace("test(/(^|::)distributed::/)"),
-            Self::Faults => Plan::Nextest(vec!["-p", FAULTS, "--features", FEATURE]),
+            Self::Faults => Plan::Nextest(vec![
+                "-p",
+                FAULTS,
+                "--features",
+                FEATURE,
+                "--features",
+                "stoa-fault-tests/binary",
+            ]),
             Self::Conformance => Plan::Nextest(vec![
                 "-p",
                 "stoa-process",
