@@ -1,6 +1,7 @@
 //! A ban, its end, and what the other rooms make of both.
 
 use crate::parts::Parts;
+use crate::socket::Socket;
 use crate::soon;
 use crate::world::World;
 use futures::future::join_all;
@@ -282,4 +283,42 @@ async fn a_ban_that_comes_late_or_again_does_not_undo_what_came_after_it() {
             .unwrap()
             .is_empty()
     );
+}
+
+// contract: security S18
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_body_comes_after_the_ban_or_the_logout_is_refused() {
+    let world = World::start().await;
+    let operator = world.operator().await.access;
+    let (banned, gone) = (world.sign_up("banned").await, world.sign_up("gone").await);
+    let body = r#"{"title":"Too late"}"#;
+    let (first, rest) = body.split_at(5);
+    let mut sockets = Vec::new();
+    for person in [&banned, &gone] {
+        let mut socket = Socket::open(world.address).await;
+        socket.begin(DRAFT, person.token(), body.len()).await;
+        socket.send(first).await;
+        sockets.push(socket);
+    }
+    // Longer than a body may take before its caller is judged once more.
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    world.operate(&operator, "ban", &banned.id).await;
+    world.log_out(&gone.session).await.expect(200);
+    soon(|| async { update_profile(&world, banned.token()).await.status == 403 }).await;
+    soon(|| async { update_profile(&world, gone.token()).await.status == 401 }).await;
+    for (mut socket, status) in sockets.into_iter().zip(["403", "401"]) {
+        socket.send(rest).await;
+        let (head, answer) = socket.answer().await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}")),
+            "{head} {answer}"
+        );
+    }
+    world.settle().await;
+    let db = world
+        .database("listings", stoa_listings::migrations())
+        .await;
+    let stored = sql("SELECT count(*) FROM listings");
+    let (count,): (i64,) = db.one_as(stored).await.unwrap();
+    assert_eq!(count, 0);
 }

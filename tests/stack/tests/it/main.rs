@@ -1,5 +1,7 @@
 //! The whole stack in one process, seen from outside over HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod access_matrix;
 mod bad_input;
 mod bans;
@@ -8,6 +10,7 @@ mod fail_closed;
 mod parts;
 mod routes;
 mod serving;
+mod socket;
 mod tokens;
 mod world;
 

@@ -1,56 +1,16 @@
 //! What the server promises beside the APIs: health, metrics, logs, connections, its end.
 
 use crate::routes::rows;
+use crate::socket::Socket;
 use crate::world::{Setup, World};
 use http::Method;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stoa_testkit::http::Client;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-
-/// One connection, on which requests are written by hand.
-struct Socket {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Socket {
-    async fn open(address: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(address).await.unwrap(),
-            read: Vec::new(),
-        }
-    }
-
-    async fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// Reads one answer with a declared length: head and body.
-    async fn answer(&mut self) -> (String, String) {
-        loop {
-            if let Some(end) = self.read.windows(4).position(|part| part == b"\r\n\r\n") {
-                let head = String::from_utf8(self.read[..end].to_vec()).unwrap();
-                let length: usize = head
-                    .lines()
-                    .find_map(|line| line.strip_prefix("content-length: "))
-                    .map_or(0, |length| length.parse().unwrap());
-                if self.read.len() >= end + 4 + length {
-                    let body = self.read[end + 4..end + 4 + length].to_vec();
-                    self.read.drain(..end + 4 + length);
-                    return (head, String::from_utf8(body).unwrap());
-                }
-            }
-            let read = self.stream.read_buf(&mut self.read).await.unwrap();
-            assert!(read > 0, "the connection was closed");
-        }
-    }
-}
 
 // contract: security S70
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -386,14 +346,9 @@ async fn a_running_request_is_finished_before_the_server_stops() {
     let body = r#"{"title":"The last one"}"#;
     let (first, rest) = body.split_at(8);
     let mut socket = Socket::open(world.address).await;
-    let head = format!(
-        "POST /v1/api/own_listings/create HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{first}",
-        world.address,
-        person.token(),
-        body.len()
-    );
-    socket.send(&head).await;
+    let create = "/v1/api/own_listings/create";
+    socket.begin(create, person.token(), body.len()).await;
+    socket.send(first).await;
     // The head is read once the server has had a turn.
     world.http.get("/healthz").send().await.expect(200);
     tokio::time::sleep(Duration::from_millis(50)).await;

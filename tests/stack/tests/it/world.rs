@@ -159,8 +159,10 @@ impl World {
     }
 }
 
+type Migrations = fn() -> MigrationSet;
+
 /// The services that write envelopes.
-const SERVICES: &[(&str, fn() -> MigrationSet)] = &[
+const SERVICES: &[(&str, Migrations)] = &[
     ("auth", stoa_auth::migrations),
     ("users", stoa_users::migrations),
     ("listings", stoa_listings::migrations),
