@@ -4,12 +4,13 @@ use stoa_codec::{Format, Writer};
 use stoa_types::{PathItem, Problem, Problems, SourceKind};
 use uuid::Uuid;
 
-/// The body of a refusal; `id` names this occurrence in the log.
+/// The body of a refusal. The first error has the id of the request, which names it in the log;
+/// the others have ids next to it.
 pub(crate) fn body(problems: &Problems, id: Uuid, format: Format) -> Vec<u8> {
     let mut w = Writer::with_capacity(format, 256);
     w.map().key_array("errors");
-    for problem in problems.as_slice() {
-        write(&mut w, problem, id);
+    for (problem, nth) in problems.as_slice().iter().zip(0_u128..) {
+        write(&mut w, problem, Uuid::from_u128(id.as_u128() ^ nth));
     }
     w.end_array().end_map();
     // Nothing in it is stored JSON, which alone could be damaged.
@@ -64,5 +65,25 @@ mod tests {
             json,
             r#"{"errors":[{"id":"00000000-0000-0000-0000-000000000000","status":400,"code":"validation-missing-key","title":"A required parameter is missing","source":{"path":["price",0],"type":"body"}}]}"#
         );
+    }
+
+    // contract: wire 3.6 (`id` is unique per occurrence)
+    #[test]
+    fn every_error_of_an_answer_has_an_id_of_its_own() {
+        let found = vec![
+            Problem::not_found(),
+            Problem::forbidden(),
+            Problem::internal(),
+        ];
+        let problems = Problems::check(found).unwrap_err();
+        let json = body(&problems, Uuid::from_u128(42), Format::Json);
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let ids: std::collections::HashSet<_> = json["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids.len(), 3);
     }
 }
