@@ -84,6 +84,7 @@ mod tests {
     use super::*;
     use figment::Jail;
 
+    #[expect(clippy::result_large_err, reason = "the error is figment's own")]
     fn read(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         let mut outcome = Err(String::new());
         Jail::expect_with(|jail| {

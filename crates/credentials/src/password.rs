@@ -3,7 +3,7 @@
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use stoa_types::Entropy;
 use tokio::sync::Semaphore;
@@ -54,22 +54,19 @@ struct Inner {
     entropy: Arc<dyn Entropy>,
     turns: Arc<Semaphore>,
     /// A hash of the present cost that no password matches: what is checked for an unknown
-    /// account, so that it takes as long as for a known one.
-    dummy: String,
+    /// account, so that it takes as long as for a known one. Made when it is first needed.
+    dummy: OnceLock<String>,
 }
 
 impl PasswordHasher {
     /// A hasher that runs at most `at_once` hashes at a time (the number of cores is right).
     pub fn new(cost: Cost, at_once: usize, entropy: Arc<dyn Entropy>) -> Self {
-        let mut secret = [0; 32];
-        entropy.fill(&mut secret);
-        let dummy = hash(cost, &secret, entropy.as_ref());
         let turns = Arc::new(Semaphore::new(at_once.max(1)));
         Self(Arc::new(Inner {
             cost,
             entropy,
             turns,
-            dummy,
+            dummy: OnceLock::new(),
         }))
     }
 
@@ -92,8 +89,11 @@ impl PasswordHasher {
         let password = Zeroizing::new(password);
         self.in_turn(move |inner| {
             let known = stored.is_some();
-            let text = stored.unwrap_or_else(|| inner.dummy.clone());
-            let Ok(parsed) = PasswordHash::new(&text) else {
+            // Made at the first check of all, so that a known account pays for it as likely as
+            // an unknown one.
+            let dummy = inner.dummy();
+            let text = stored.as_deref().unwrap_or(dummy);
+            let Ok(parsed) = PasswordHash::new(text) else {
                 return Verified {
                     ok: false,
                     needs_rehash: false,
@@ -131,6 +131,16 @@ impl PasswordHasher {
             work(&inner)
         });
         done.await.map_err(|_| Busy)
+    }
+}
+
+impl Inner {
+    fn dummy(&self) -> &str {
+        self.dummy.get_or_init(|| {
+            let mut secret = [0; 32];
+            self.entropy.fill(&mut secret);
+            hash(self.cost, &secret, self.entropy.as_ref())
+        })
     }
 }
 

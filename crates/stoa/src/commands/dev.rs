@@ -56,6 +56,8 @@ impl Dev {
         stoa_telemetry::init_logs(format, &config.log.filter)?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
+            // A password hash takes 19 MiB, which its thread keeps until it ends.
+            .thread_keep_alive(Duration::from_secs(1))
             .build()
             .context("no threads")?
             .block_on(self.serve(config))
