@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_credentials::{Cost, PasswordHasher};
@@ -27,8 +27,6 @@ const MIGRATIONS: MigrationSet = migrations!("0001_rows");
 const BODY: usize = 2048;
 /// How long commits are counted.
 const COMMITTING: Duration = Duration::from_secs(2);
-/// Hashes of one measurement.
-const HASHES: usize = 30;
 const PASSWORD: &str = "correct horse battery";
 
 /// A reference, run as a process.
@@ -43,7 +41,7 @@ pub(crate) enum Reference {
         /// How many commit at the same time.
         clients: usize,
     },
-    /// Checks of a password; prints the median in microseconds.
+    /// Checks a password for each line of standard input; prints its microseconds.
     Hash,
 }
 
@@ -53,7 +51,7 @@ impl Reference {
         let said = match self {
             Self::Hyper => return serve().await,
             Self::Commits { folder, clients } => commits(folder, clients).await?.to_string(),
-            Self::Hash => hash().await?.to_string(),
+            Self::Hash => return hash().await,
         };
         Ok(writeln!(std::io::stdout(), "{said}")?)
     }
@@ -121,22 +119,22 @@ async fn commits(folder: PathBuf, clients: usize) -> Result<f64> {
     Ok(f64::from(total) / started.elapsed().as_secs_f64())
 }
 
-async fn hash() -> Result<u64> {
+async fn hash() -> Result<()> {
     let hasher = PasswordHasher::new(Cost::Production, 1, Arc::new(OsEntropy));
     let stored = hasher.hash(PASSWORD.to_owned()).await?;
-    let mut times = Vec::new();
-    for _ in 0..HASHES {
+    for line in std::io::stdin().lines() {
+        line?;
         let started = Instant::now();
         let verified = hasher
             .verify(PASSWORD.to_owned(), Some(stored.clone()))
             .await?;
-        times.push(u64::try_from(started.elapsed().as_micros())?);
+        let took = started.elapsed().as_micros();
         if !verified.ok {
             bail!("the password does not match its own hash");
         }
+        writeln!(std::io::stdout(), "{took}")?;
     }
-    times.sort_unstable();
-    Ok(crate::load::quantile(&times, 0.5))
+    Ok(())
 }
 
 /// The bare server as a process; ends when this value is dropped.
@@ -185,11 +183,6 @@ pub(crate) fn commit_rate(pins: &Pins, beside: &Path, alone: bool) -> Result<f64
         .context("no commits per second")
 }
 
-/// Time of one check of a password in microseconds, median.
-pub(crate) fn hash_time(pins: &Pins) -> Result<u64> {
-    measure(pins, &["hash"])?.parse().context("no microseconds")
-}
-
 fn measure(pins: &Pins, arguments: &[&str]) -> Result<String> {
     let out = pins
         .on_server_core(&std::env::current_exe()?)
@@ -201,4 +194,48 @@ fn measure(pins: &Pins, arguments: &[&str]) -> Result<String> {
         bail!("the reference {arguments:?} failed");
     }
     Ok(String::from_utf8(out.stdout)?.trim().to_owned())
+}
+
+/// A process that checks passwords when it is told to; ends when this value is dropped.
+pub(crate) struct BareHash {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl BareHash {
+    /// Starts it.
+    pub(crate) fn start(pins: &Pins) -> Result<Self> {
+        let mut child = pins
+            .on_server_core(&std::env::current_exe()?)
+            .args(["reference", "hash"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self {
+            child,
+            input,
+            output,
+        })
+    }
+
+    /// Time of one check in microseconds.
+    pub(crate) fn check(&mut self) -> Result<u64> {
+        let input = self.input.as_mut().context("no standard input")?;
+        input.write_all(b"\n")?;
+        input.flush()?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        line.trim().parse().context("no microseconds")
+    }
+}
+
+impl Drop for BareHash {
+    fn drop(&mut self) {
+        // The end of its input tells it; nothing to do about a process that is gone already.
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
 }
