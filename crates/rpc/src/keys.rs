@@ -3,7 +3,7 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stoa_types::Entropy;
@@ -19,9 +19,12 @@ pub struct BadKey;
 pub struct BadToken;
 
 /// A private key with its id.
+///
+/// It signs by itself: the library derives the key pair anew from its stored form for every token,
+/// which costs as much as the signature. Verifying is the library's.
 pub struct SigningKey {
     kid: String,
-    key: EncodingKey,
+    pair: Ed25519KeyPair,
     public: [u8; 32],
     seed: [u8; 32],
 }
@@ -41,12 +44,11 @@ impl SigningKey {
     pub fn from_seed(seed: &[u8]) -> Result<Self, BadKey> {
         let seed: [u8; 32] = seed.try_into().map_err(|_| BadKey)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| BadKey)?;
-        let document = pair.to_pkcs8v1().map_err(|_| BadKey)?;
         let public: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| BadKey)?;
         let kid = URL_SAFE_NO_PAD.encode(&public[..12]);
         Ok(Self {
             kid,
-            key: EncodingKey::from_ed_der(document.as_ref()),
+            pair,
             public,
             seed,
         })
@@ -75,15 +77,21 @@ impl SigningKey {
         }
     }
 
-    /// Signs claims into a compact token whose header holds exactly `alg`, `typ` and `kid`.
+    /// Signs claims into a compact token (RFC 7515 section 3.1) whose header holds exactly `alg`,
+    /// `typ` and `kid`.
     ///
     /// # Errors
-    /// [`BadKey`] when the claims are no JSON object.
-    pub fn sign(&self, typ: &str, claims: &impl Serialize) -> Result<String, BadKey> {
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(typ.to_owned());
-        header.kid = Some(self.kid.clone());
-        jsonwebtoken::encode(&header, claims, &self.key).map_err(|_| BadKey)
+    /// [`BadKey`] when the claims cannot be written as JSON.
+    pub fn sign(&self, typ: &'static str, claims: &impl Serialize) -> Result<String, BadKey> {
+        let header = serde_json::json!({ "alg": "EdDSA", "typ": typ, "kid": self.kid });
+        let claims = serde_json::to_vec(claims).map_err(|_| BadKey)?;
+        let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = self.pair.sign(token.as_bytes());
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
+        Ok(token)
     }
 }
 

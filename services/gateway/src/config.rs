@@ -8,8 +8,11 @@ pub struct Config {
     /// Most bytes of a request body of the APIs. Three objects of extended data at their limit
     /// and the longest description fit in.
     pub body_limit: usize,
-    /// Longest time to read a request's head, and its body.
+    /// Longest time to read a request's body.
     pub read_timeout: Duration,
+    /// Longest time to the end of a request's head: also how long a resting connection is kept,
+    /// so it is longer than the 60 s for which clients and proxies reuse one.
+    pub head_timeout: Duration,
     /// Longest silence of a feed before the gateway refuses what it can no longer judge.
     pub contact_limit: Duration,
     /// `/metrics` on the public address too (development).
@@ -28,6 +31,7 @@ impl Default for Config {
         Self {
             body_limit: 512 * 1024,
             read_timeout: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(75),
             contact_limit: Duration::from_secs(5),
             public_metrics: false,
             virtual_clock: false,

@@ -12,6 +12,7 @@ use stoa_config::Config;
 use stoa_gateway::Server;
 use stoa_telemetry::LogFormat;
 use stoa_types::SystemClock;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Longest wait for work that runs when the process is told to stop.
 const STOP: Duration = Duration::from_secs(25);
@@ -92,6 +93,8 @@ impl Dev {
     }
 
     async fn serve(self, config: Config) -> anyhow::Result<()> {
+        // Heard from the beginning, so that being told to stop is never too early.
+        let mut stop = StopSignals::new()?;
         let folder = DataFolder::open(&self.data)?;
         let clocks = if self.virtual_clock {
             let clock = Arc::new(DevClock::open(&folder)?);
@@ -126,7 +129,7 @@ impl Dev {
         writeln!(std::io::stdout(), "{}", credentials.to_json()?)
             .context("standard output is closed")?;
         tracing::info!(%address, data = %self.data.display(), "Stoa is ready on http://{address}");
-        stop_signal().await?;
+        stop.any().await;
         tracing::info!("Stopping");
         if tokio::time::timeout(STOP, embedded.tasks().shut_down())
             .await
@@ -138,15 +141,26 @@ impl Dev {
     }
 }
 
-/// Ctrl-C or SIGTERM.
-async fn stop_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+/// Ctrl-C and SIGTERM.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
-    Ok(())
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// What the configuration gives the first start.

@@ -77,7 +77,7 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(Some(self.gateway.config.read_timeout))
+            .header_read_timeout(Some(self.gateway.config.head_timeout))
             .max_headers(64)
             .max_buf_size(64 * 1024)
             .keep_alive(true);
