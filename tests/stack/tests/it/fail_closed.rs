@@ -92,7 +92,7 @@ async fn without_word_from_auth_only_anonymous_callers_go_on() {
 // contract: security S15
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_has_not_heard_of_both_is_not_ready_and_judges_nobody() {
-    let parts = Parts::build().await;
+    let parts = Parts::build_without_users().await;
     parts.auth.start();
     let http = &parts.marketplace.http;
     let anonymous = parts.marketplace.anonymous().await;
@@ -102,6 +102,7 @@ async fn a_gateway_that_has_not_heard_of_both_is_not_ready_and_judges_nobody() {
         let call = http.get("/v1/api/current_user/show").maybe_token(token);
         call.send().await.expect(503);
     }
+    parts.connect_users();
     parts.users.start();
     soon(|| async { http.get("/readyz").send().await.status == 200 }).await;
     parts.drain_listings().await;

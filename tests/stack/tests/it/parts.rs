@@ -29,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) gateway_identity: Identity,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) listings_db: Db,
+    users_at: LocalSlot,
     pub(crate) folder: TempDir,
 }
 
@@ -38,6 +39,18 @@ pub(crate) const CONTACT_LIMIT: Duration = Duration::from_millis(1500);
 impl Parts {
     /// Builds everything.
     pub(crate) async fn build() -> Self {
+        let parts = Self::build_without_users().await;
+        parts.connect_users();
+        parts
+    }
+
+    /// Lets the others reach `users`.
+    pub(crate) fn connect_users(&self) {
+        self.users_at.fill(self.users.guard());
+    }
+
+    /// Builds everything, but nobody can reach `users` yet.
+    pub(crate) async fn build_without_users() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::open(folder.path()).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -120,7 +133,6 @@ impl Parts {
         })
         .await
         .unwrap();
-        users_at.fill(users.guard());
         let listings_db = open("listings", stoa_listings::migrations()).await;
         let listings = stoa_listings::build(stoa_listings::Deps {
             db: listings_db.clone(),
@@ -208,6 +220,7 @@ impl Parts {
             gateway_identity,
             gateway,
             listings_db,
+            users_at: users_at.clone(),
             folder,
         }
     }
