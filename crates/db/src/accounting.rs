@@ -1,6 +1,6 @@
 //! Counts the statements of a request and the time they took.
 //!
-//! A request has a fixed number of statements; tests assert it and the log line shows it, so that
+//! A request has a fixed number of statements, and tests assert it, so that
 //! an accidental loop is seen at once.
 
 use std::sync::Arc;
