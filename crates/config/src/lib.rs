@@ -4,16 +4,26 @@
 //! (`STOA_HTTP__LISTEN`, `STOA_DEV__OPERATOR_EMAIL`). Every key has a default, an unknown key is an
 //! error, and secrets print nothing.
 
+mod bootstrap;
+mod database;
 mod dev;
 mod http;
+mod installation;
+mod keys;
 mod log;
+mod rpc;
 mod secret;
 mod storage;
 mod tokens;
 
+pub use bootstrap::Bootstrap;
+pub use database::{Database, Migrate};
 pub use dev::Dev;
 pub use http::Http;
+pub use installation::Installation;
+pub use keys::Keys;
 pub use log::{Log, LogFormat};
+pub use rpc::{Peers, Rpc, Tls};
 pub use secret::Secret;
 pub use storage::{Storage, Synchronous};
 pub use tokens::Tokens;
@@ -21,20 +31,36 @@ pub use tokens::Tokens;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Which installation this is.
+    pub installation: Installation,
     /// Addresses and limits of the edge.
     pub http: Http,
+    /// The own gRPC address.
+    pub rpc: Rpc,
+    /// Where the other services are.
+    pub peers: Peers,
+    /// Mutual TLS between the processes.
+    pub tls: Tls,
+    /// Key material.
+    pub keys: Keys,
+    /// PostgreSQL, where it is used.
+    pub database: Database,
+    /// What `stoa migrate` works with.
+    pub migrate: Migrate,
     /// Where data lies.
     pub storage: Storage,
     /// Log lines.
     pub log: Log,
     /// Lives of tokens.
     pub tokens: Tokens,
+    /// What the first start of `stoa serve` is made with.
+    pub bootstrap: Bootstrap,
     /// What the first start of a development marketplace is made with.
     pub dev: Dev,
 }
@@ -45,6 +71,16 @@ pub enum BadConfig {
     /// The file or a variable cannot be read, or a key is not known.
     #[error("{0}")]
     Unreadable(Box<figment::Error>),
+    /// A file that a key names cannot be read.
+    #[error("{key}: {path}: {error}")]
+    File {
+        /// The key, with its section.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// A value is out of its range.
     #[error("{key}: {why}")]
     Invalid {
@@ -69,11 +105,18 @@ impl Config {
         let environment = Env::prefixed("STOA_")
             .filter(|key| key.as_str().contains("__"))
             .split("__");
-        let config: Self = figment
+        let mut config: Self = figment
             .merge(environment)
             .extract()
             .map_err(|error| BadConfig::Unreadable(Box::new(error)))?;
+        config.installation.check()?;
         config.http.check()?;
+        config.rpc.check()?;
+        config.peers.check()?;
+        config.tls.check()?;
+        config.database.check()?;
+        config.migrate.check()?;
+        config.bootstrap.check()?;
         config.tokens.check()?;
         Ok(config)
     }
@@ -128,10 +171,51 @@ mod tests {
         for (file, key) in [
             ("[http]\nbody_limit = 1\n", "http.body_limit"),
             ("[tokens]\naccess_s = 0\n", "tokens.access_s"),
+            ("[rpc]\nmax_concurrent = 0\n", "rpc.max_concurrent"),
+            ("[peers]\nauth = \"auth\"\n", "peers"),
+            ("[peers]\nauth = \"a:1,,b:2\"\n", "peers"),
+            ("[tls]\nca = \"ca.pem\"\n", "tls"),
+            (
+                "[database]\nmax_connections = 0\n",
+                "database.max_connections",
+            ),
+            (
+                "[database]\nschema_prefix = \"a;b\"\n",
+                "database.schema_prefix",
+            ),
+            ("[migrate]\nrole_prefix = \"1_\"\n", "migrate.role_prefix"),
+            (
+                "[installation]\ndeployment = \"A/b\"\n",
+                "installation.deployment",
+            ),
+            (
+                "[bootstrap]\nenvironment = \"staging\"\n",
+                "bootstrap.environment",
+            ),
+            ("[database]\nurl_file = \"nowhere\"\n", "database.url_file"),
         ] {
             let error = read(file, &[]).unwrap_err();
             assert!(error.starts_with(key), "{error}");
         }
+    }
+
+    // contract: security S74 (secrets as files)
+    #[test]
+    fn a_secret_may_stand_in_a_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("url");
+        std::fs::write(&path, "postgres://stoa@localhost/stoa\n").unwrap();
+        let file = format!("[database]\nurl_file = {path:?}\n");
+        let url = read(&file, &[]).unwrap().database.url.unwrap();
+        assert_eq!(url.reveal(), "postgres://stoa@localhost/stoa");
+        assert!(read(&file, &[("STOA_DATABASE__URL", "postgres://x")]).is_err());
+    }
+
+    #[test]
+    fn addresses_of_a_peer_come_one_by_one() {
+        let config = read("[peers]\nevent_log = \"a:1, b:2\"\n", &[]).unwrap();
+        assert_eq!(config.peers.addresses("event-log"), ["a:1", "b:2"]);
+        assert_eq!(config.database.schema("event-log"), "event_log");
     }
 
     #[test]
