@@ -17,7 +17,6 @@ use stoa_proto::transactions::transactions_client::TransactionsClient;
 use stoa_proto::users::users_client::UsersClient;
 use stoa_proto::{Class, auth};
 use stoa_rpc::{Credentials, Identity, Peer, Problems, Tasks};
-use stoa_telemetry::RequestMetrics;
 use stoa_types::id::RequestId;
 use stoa_types::{Clock, Entropy, Timestamp};
 
@@ -130,7 +129,6 @@ pub struct Gateway {
     pub(crate) contact: Contact,
     pub(crate) config: Config,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) metrics: RequestMetrics,
     /// By path: what GET and what POST reach.
     routes: HashMap<String, [Option<&'static Route>; 2]>,
     pub(crate) tasks: Tasks,
@@ -188,7 +186,6 @@ impl Gateway {
             contact: Contact::new(auth.clone(), users.clone(), config.contact_limit),
             config,
             entropy,
-            metrics: RequestMetrics::new(),
             routes,
             tasks,
             peers,
@@ -217,11 +214,6 @@ impl Gateway {
         for follower in &self.followers {
             follower.ready().await;
         }
-    }
-
-    /// Everything counted so far, in the text format of Prometheus.
-    pub fn metrics_text(&self) -> String {
-        self.metrics.text()
     }
 
     pub(crate) fn peers(&self) -> &Peers {

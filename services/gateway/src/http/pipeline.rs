@@ -44,7 +44,8 @@ pub(super) async fn serve(
         route: "unknown",
         actor: None,
     };
-    gateway.metrics.started();
+    let metrics = &stoa_telemetry::metrics().http;
+    metrics.started();
     let serving = std::panic::AssertUnwindSafe(route(&gateway, client, request, &mut seen));
     let answer = match serving.catch_unwind().await {
         Ok(answer) => answer,
@@ -56,9 +57,7 @@ pub(super) async fn serve(
     };
     let took = started.elapsed();
     let status = answer.status().as_u16();
-    gateway
-        .metrics
-        .finished(seen.route, Outcome { status }, took);
+    metrics.finished(seen.route, Outcome { status }, took);
     log(
         &seen,
         &method,
@@ -210,7 +209,7 @@ fn own_page(
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Some((
                 "metrics",
-                answer::text(StatusCode::OK, kind, gateway.metrics_text()),
+                answer::text(StatusCode::OK, kind, stoa_telemetry::metrics_text()),
             ))
         }
         _ => None,

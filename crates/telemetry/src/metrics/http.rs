@@ -1,6 +1,5 @@
-//! Metrics in the text format of Prometheus (OpenMetrics 1.0).
+//! Requests from outside.
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -34,24 +33,15 @@ struct Route {
     route: &'static str,
 }
 
-/// Rate, errors and duration of requests per route, and the lag of followed feeds.
-pub struct RequestMetrics {
-    registry: Registry,
+/// Rate, errors and duration of requests per route.
+pub struct HttpMetrics {
     requests: Family<RouteAndStatus, Counter>,
     durations: Family<Route, Histogram>,
     running: Gauge,
 }
 
-impl Default for RequestMetrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl RequestMetrics {
-    /// Metrics that have counted nothing yet.
-    pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("stoa");
+impl HttpMetrics {
+    pub(super) fn new(registry: &mut Registry) -> Self {
         let requests = Family::<RouteAndStatus, Counter>::default();
         let durations = Family::<Route, Histogram>::new_with_constructor(|| {
             Histogram::new(exponential_buckets(0.0005, 2.0, 15))
@@ -73,7 +63,6 @@ impl RequestMetrics {
             running.clone(),
         );
         Self {
-            registry,
             requests,
             durations,
             running,
@@ -98,16 +87,6 @@ impl RequestMetrics {
             .get_or_create(&Route { route })
             .observe(took.as_secs_f64());
     }
-
-    /// All metrics as text.
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string does not fail; an encoder's error would be a bug in its labels.
-        if encode(&mut text, &self.registry).is_err() {
-            text.clear();
-        }
-        text
-    }
 }
 
 #[cfg(test)]
@@ -116,14 +95,14 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_route_and_status() {
-        let metrics = RequestMetrics::new();
+        let metrics = &crate::metrics().http;
         metrics.started();
         metrics.finished(
             "users/show",
             Outcome { status: 404 },
             Duration::from_millis(3),
         );
-        let text = metrics.text();
+        let text = crate::metrics_text();
         let line = r#"stoa_http_requests_total{route="users/show",status="404"} 1"#;
         assert!(text.contains(line), "{text}");
         assert!(text.contains("stoa_http_requests_running 0"), "{text}");
