@@ -21,6 +21,7 @@ pub mod accounting;
 mod config;
 mod connection;
 mod error;
+mod grants;
 mod migrate;
 mod open;
 mod postgres;
@@ -33,6 +34,7 @@ mod value;
 
 pub use config::{DbConfig, Engine, Synchronous};
 pub use error::{DbError, Detail};
+pub use grants::AppendOnly;
 pub use migrate::{MigrationSet, Texts};
 pub use open::Db;
 pub use row::{Cell, ColumnName, FromColumn, FromRow, Row};

@@ -88,6 +88,21 @@ impl Db {
         crate::migrate::run(config, set).await
     }
 
+    /// Gives the role of a service what it needs on its schema of PostgreSQL, and takes every other
+    /// right on it away: no change of tables, and rows of the tables of evidence are removed at
+    /// their end only. `config` is the owner's; the role must exist. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`DbError::Config`] for SQLite, which has no roles, and for a name that is no plain one; what
+    /// the engine says.
+    pub async fn grant(
+        config: &DbConfig,
+        role: &str,
+        append_only: &[crate::AppendOnly],
+    ) -> Result<(), DbError> {
+        crate::grants::grant(config, role, append_only).await
+    }
+
     /// The row that the statement gives.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::credentials::Credentials;
 use crate::folder::DataFolder;
+use crate::service::{AuthOptions, Host, Name, Service};
 use crate::virtual_clock::DevClock;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stoa_auth::{DevCredentials, Lifetimes, Preset};
 use stoa_credentials::{Cost, PasswordHasher};
-use stoa_db::{Db, DbConfig, MigrationSet, Synchronous};
+use stoa_db::{Db, DbConfig, Synchronous};
 use stoa_gateway::{Gateway, Peers, VirtualClock};
 use stoa_rpc::{Identity, LocalSlot, Problem, Problems, Tasks, Trust};
 use stoa_types::{Clock, Entropy, OsEntropy, Timestamp};
@@ -35,6 +36,8 @@ pub struct Clocks {
 pub struct Options {
     /// What the first start is made with.
     pub preset: Preset,
+    /// A folder that was born in `stoa dev` is taken.
+    pub development: bool,
     /// Durability of commits.
     pub synchronous: Synchronous,
     /// Work of one password hash.
@@ -59,10 +62,8 @@ impl Options {
         hosts.extend(config.http.hosts.iter().cloned());
         Self {
             preset,
-            synchronous: match config.storage.synchronous {
-                stoa_config::Synchronous::Full => Synchronous::Full,
-                stoa_config::Synchronous::Normal => Synchronous::Normal,
-            },
+            development: true,
+            synchronous: synchronous(config),
             password_cost: Cost::Production,
             lifetimes: Lifetimes {
                 access_s: config.tokens.access_s,
@@ -81,6 +82,14 @@ impl Options {
     }
 }
 
+/// When SQLite makes a commit durable, as configured.
+pub(crate) const fn synchronous(config: &stoa_config::Config) -> Synchronous {
+    match config.storage.synchronous {
+        stoa_config::Synchronous::Full => Synchronous::Full,
+        stoa_config::Synchronous::Normal => Synchronous::Normal,
+    }
+}
+
 /// All services of one installation. Cheap to clone.
 #[derive(Clone)]
 pub struct Embedded(Arc<Inner>);
@@ -94,22 +103,15 @@ struct Inner {
 }
 
 /// The services, in the order in which work flows through them.
-struct Services {
-    auth: stoa_auth::Service,
-    users: stoa_users::Service,
-    listings: stoa_listings::Service,
-    transactions: stoa_transactions::Service,
-    event_log: stoa_event_log::Service,
-}
+struct Services([Service; 5]);
 
 impl Services {
     /// Runs everything that is due, once; true when anything was done.
     async fn drain(&self) -> anyhow::Result<bool> {
-        let mut worked = self.auth.drain().await?;
-        worked |= self.users.drain().await?;
-        worked |= self.listings.drain().await?;
-        worked |= self.transactions.drain().await?;
-        worked |= self.event_log.drain().await?;
+        let mut worked = false;
+        for service in &self.0 {
+            worked |= service.drain().await?;
+        }
         Ok(worked)
     }
 
@@ -149,23 +151,24 @@ impl Embedded {
         let hasher = PasswordHasher::new(options.password_cost, cores, Arc::clone(&entropy));
         let master_key = folder.master_key(entropy.as_ref())?;
 
-        let open = |name: &'static str, migrations: MigrationSet| {
+        let open = |name: Name| {
             let config = DbConfig::Sqlite {
-                path: folder.at(&format!("{name}.sqlite")),
+                path: folder.database(name),
                 synchronous: options.synchronous,
             };
             async move {
-                Db::open_migrated(&config, &migrations)
+                Db::open_migrated(&config, &name.migrations())
                     .await
-                    .with_context(|| format!("the database of {name} cannot be opened"))
+                    .with_context(|| format!("the database of {} cannot be opened", name.text()))
             }
         };
+        let [auth, users, listings, transactions, event_log] = Name::ALL;
         let (auth_db, users_db, listings_db, transactions_db, event_log_db) = tokio::try_join!(
-            open("auth", stoa_auth::migrations()),
-            open("users", stoa_users::migrations()),
-            open("listings", stoa_listings::migrations()),
-            open("transactions", stoa_transactions::migrations()),
-            open("event-log", stoa_event_log::migrations()),
+            open(auth),
+            open(users),
+            open(listings),
+            open(transactions),
+            open(event_log),
         )?;
 
         let real = Arc::clone(&clocks.real);
@@ -178,6 +181,12 @@ impl Embedded {
             entropy.as_ref(),
         )
         .await?;
+        if installation.born_in_dev && !options.development {
+            anyhow::bail!(
+                "this data folder was made by stoa dev, and its secrets lie in a file: \
+                 run stoa adopt first"
+            );
+        }
 
         let trust = Trust::new();
         let identity = |name| {
@@ -188,100 +197,43 @@ impl Embedded {
             identity
         };
         let slots: [LocalSlot; 5] = std::array::from_fn(|_| LocalSlot::new());
-        let [
-            auth_slot,
-            users_slot,
-            listings_slot,
-            transactions_slot,
-            event_log_slot,
-        ] = &slots;
+        let [auth, users, listings, transactions, event_log] = &slots;
         let peers = Peers {
-            auth: auth_slot.peer(),
-            users: users_slot.peer(),
-            listings: listings_slot.peer(),
-            transactions: transactions_slot.peer(),
-            event_log: event_log_slot.peer(),
+            auth: auth.peer(),
+            users: users.peer(),
+            listings: listings.peer(),
+            transactions: transactions.peer(),
+            event_log: event_log.peer(),
         };
-
-        let auth = stoa_auth::build(stoa_auth::Deps {
-            db: auth_db,
+        let host = Host {
             clock: Arc::clone(&clocks.domain),
             real_clock: Arc::clone(&real),
             entropy: Arc::clone(&entropy),
-            identity: identity("auth"),
             trust: trust.clone(),
             tasks: tasks.clone(),
-            users: peers.users.clone(),
-            hasher: hasher.clone(),
+            hasher,
+            peers: peers.clone(),
+        };
+        let build = async |name: Name, db| {
+            let service = Service::build(name, &host, db, identity(name.text())).await?;
+            let slot = Name::ALL.iter().position(|&other| other == name);
+            slots[slot.unwrap_or_default()].fill(service.guard());
+            anyhow::Ok(service)
+        };
+        let options_of_auth = AuthOptions {
             master_key,
             lifetimes: options.lifetimes,
             allow_short_lifetimes: options.allow_short_lifetimes,
-        })
-        .await?;
-        auth_slot.fill(auth.guard());
-        let users = stoa_users::build(stoa_users::Deps {
-            db: users_db,
-            clock: Arc::clone(&clocks.domain),
-            real_clock: Arc::clone(&real),
-            entropy: Arc::clone(&entropy),
-            identity: identity("users"),
-            trust: trust.clone(),
-            tasks: tasks.clone(),
-            auth: peers.auth.clone(),
-            passwords: hasher,
-        })
-        .await?;
-        users_slot.fill(users.guard());
-        let listings = stoa_listings::build(stoa_listings::Deps {
-            db: listings_db,
-            clock: Arc::clone(&clocks.domain),
-            real_clock: Arc::clone(&real),
-            entropy: Arc::clone(&entropy),
-            identity: identity("listings"),
-            trust: trust.clone(),
-            tasks: tasks.clone(),
-            users: peers.users.clone(),
-            auth: peers.auth.clone(),
-        })
-        .await?;
-        listings_slot.fill(listings.guard());
-        let transactions = stoa_transactions::build(stoa_transactions::Deps {
-            db: transactions_db,
-            clock: Arc::clone(&clocks.domain),
-            real_clock: Arc::clone(&real),
-            entropy: Arc::clone(&entropy),
-            identity: identity("transactions"),
-            trust: trust.clone(),
-            tasks: tasks.clone(),
-            auth: peers.auth.clone(),
-            users: peers.users.clone(),
-            listings: peers.listings.clone(),
-        })
-        .await?;
-        transactions_slot.fill(transactions.guard());
-        let event_log = stoa_event_log::build(stoa_event_log::Deps {
-            db: event_log_db,
-            real_clock: Arc::clone(&real),
-            entropy: Arc::clone(&entropy),
-            identity: identity("event-log"),
-            trust: trust.clone(),
-            tasks: tasks.clone(),
-            auth: peers.auth.clone(),
-            users: peers.users.clone(),
-            listings: peers.listings.clone(),
-            transactions: peers.transactions.clone(),
-            retention_days: None,
-        })
-        .await?;
-        event_log_slot.fill(event_log.guard());
-
-        let services = Arc::new(Services {
+        };
+        let auth = Service::auth(&host, options_of_auth, auth_db, identity("auth")).await?;
+        slots[0].fill(auth.guard());
+        let services = Arc::new(Services([
             auth,
-            users,
-            listings,
-            transactions,
-            event_log,
-        });
+            build(Name::Users, users_db).await?,
+            build(Name::Listings, listings_db).await?,
+            build(Name::Transactions, transactions_db).await?,
+            build(Name::EventLog, event_log_db).await?,
+        ]));
         let virtual_clock = clocks.moving.map(|clock| {
             let services = Arc::clone(&services);
             Arc::new(MovingClock { clock, services }) as Arc<dyn VirtualClock>
@@ -308,25 +260,16 @@ impl Embedded {
 
     /// Starts every service and the gateway's following of feeds.
     pub fn start(&self) {
-        let services = &self.0.services;
-        services.auth.start();
-        services.users.start();
-        services.listings.start();
-        services.transactions.start();
-        services.event_log.start();
+        for service in &self.0.services.0 {
+            service.start();
+        }
         self.0.gateway.start();
     }
 
     /// Waits until every service is ready.
     pub async fn ready(&self) {
         self.0.gateway.ready().await;
-        let services = &self.0.services;
-        while !(services.auth.is_ready()
-            && services.users.is_ready()
-            && services.listings.is_ready()
-            && services.transactions.is_ready()
-            && services.event_log.is_ready())
-        {
+        while !self.0.services.0.iter().all(Service::is_ready) {
             tokio::time::sleep(READY_POLL).await;
         }
     }

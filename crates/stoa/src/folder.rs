@@ -1,5 +1,6 @@
 //! The data folder of an embedded installation.
 
+use crate::service::Name;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -64,6 +65,11 @@ impl DataFolder {
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(io(&lock_path)(source)),
         }
+    }
+
+    /// The database of a service in it.
+    pub fn database(&self, service: Name) -> PathBuf {
+        self.at(&format!("{}.sqlite", service.text()))
     }
 
     /// A file or folder in it.

@@ -7,9 +7,11 @@ pub mod commands;
 mod credentials;
 mod embedded;
 mod folder;
+mod service;
 mod virtual_clock;
 
 pub use credentials::Credentials;
 pub use embedded::{Clocks, Embedded, Options};
 pub use folder::{DataFolder, FolderError};
+pub use service::Name;
 pub use virtual_clock::DevClock;

@@ -27,7 +27,7 @@ use domain::seal::MasterKey;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
-use stoa_db::{Db, DbError, MigrationSet};
+use stoa_db::{AppendOnly, Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer};
 use stoa_feed::{Consumer, FeedService, Lease, Sequencer, Wiring};
 use stoa_proto::auth::auth_server::AuthServer;
@@ -117,6 +117,14 @@ struct Inner {
 pub fn migrations() -> MigrationSet {
     store::MIGRATIONS
 }
+
+/// What gateways must refuse is written once and stays until it can no longer matter.
+pub const APPEND_ONLY: &[AppendOnly] = &[AppendOnly {
+    table: "revocation_log",
+    removable_when: "keep_until < CAST(extract(epoch FROM now()) * 1000 AS BIGINT)",
+    // A ban ends with its user's unban.
+    changeable: Some(("keep_until", "kind = 'user_state'")),
+}];
 
 /// Builds the service; nothing runs before [`Service::start`].
 ///

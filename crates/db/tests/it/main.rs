@@ -3,6 +3,7 @@
 
 mod accounting;
 mod concurrency;
+mod grants;
 mod migrations;
 mod sqlite_file;
 mod values;

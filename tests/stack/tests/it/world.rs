@@ -176,6 +176,7 @@ fn options(setup: Setup) -> Options {
             born_in_dev: true,
             ..Preset::default()
         },
+        development: true,
         synchronous: Synchronous::Normal,
         password_cost: Cost::Test,
         lifetimes: Lifetimes::default(),
