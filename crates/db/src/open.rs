@@ -24,7 +24,31 @@ pub struct Db {
 
 struct Shared {
     backend: Backend,
-    commits: watch::Sender<u64>,
+    commits: Commits,
+}
+
+/// Counts the commits of this process. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Commits {
+    all: watch::Sender<u64>,
+    announced: watch::Sender<u64>,
+}
+
+impl Commits {
+    fn new() -> Self {
+        Self {
+            all: watch::channel(0).0,
+            announced: watch::channel(0).0,
+        }
+    }
+
+    /// Tells of a commit that changed something.
+    pub(crate) fn tell(&self, announced: bool) {
+        self.all.send_modify(|n| *n += 1);
+        if announced {
+            self.announced.send_modify(|n| *n += 1);
+        }
+    }
 }
 
 enum Backend {
@@ -45,7 +69,7 @@ impl Db {
     /// # Errors
     /// [`DbError::NotMigrated`], [`DbError::Config`], [`DbError::Unavailable`].
     pub async fn open(config: &DbConfig, set: &MigrationSet) -> Result<Self, DbError> {
-        let (commits, _) = watch::channel(0);
+        let commits = Commits::new();
         let backend = match config {
             DbConfig::Sqlite { path, synchronous } => {
                 let connection = sqlite::writer(path, *synchronous, Duration::from_secs(5)).await?;
@@ -240,7 +264,7 @@ impl Db {
                         return Err(DbError::Aborted.into());
                     }
                     if keep && open.tx.inner.wrote() {
-                        self.shared.commits.send_modify(|n| *n += 1);
+                        self.shared.commits.tell(open.tx.inner.announced());
                     }
                     return result;
                 }
@@ -291,7 +315,12 @@ impl Db {
     /// the next one, and none is missed in between. Other processes on the same schema do not
     /// move it.
     pub fn on_commit(&self) -> watch::Receiver<u64> {
-        self.shared.commits.subscribe()
+        self.shared.commits.all.subscribe()
+    }
+
+    /// As [`Db::on_commit`], of those transactions alone that said [`Tx::announce`].
+    pub fn on_announced(&self) -> watch::Receiver<u64> {
+        self.shared.commits.announced.subscribe()
     }
 
     /// Removes what deleted rows left behind. SQLite moves its log into the file, where

@@ -7,6 +7,7 @@
 //! were refused, since what they saw was not durable before it.
 
 use crate::error::classify;
+use crate::open::Commits;
 use crate::tx::{Inner, Raw, Tx};
 use crate::{DbError, Detail, Synchronous};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -14,7 +15,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 /// Transactions per COMMIT, at most.
 const MAX_BATCH: usize = 64;
@@ -68,7 +69,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the task that owns `connection`; it ends when the last `Writer` is dropped.
-    pub(crate) fn start(connection: SqliteConnection, commits: watch::Sender<u64>) -> Self {
+    pub(crate) fn start(connection: SqliteConnection, commits: Commits) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         #[expect(
             clippy::disallowed_methods,
@@ -115,7 +116,7 @@ fn writer_is_gone() -> DbError {
 async fn run(
     mut connection: SqliteConnection,
     mut requests: mpsc::Receiver<Request>,
-    commits: watch::Sender<u64>,
+    commits: Commits,
 ) {
     let mut unserved = None;
     loop {
@@ -170,7 +171,7 @@ async fn batch(
     first: Waiting,
     requests: &mut mpsc::Receiver<Request>,
     unserved: &mut Option<Request>,
-    commits: &watch::Sender<u64>,
+    commits: &Commits,
 ) -> Option<SqliteConnection> {
     if let Err(error) = control(&mut connection, "BEGIN IMMEDIATE").await {
         let _ = first.send(Err(error));
@@ -178,7 +179,8 @@ async fn batch(
     }
     let opened = tokio::time::Instant::now();
     let mut waiting: Vec<oneshot::Sender<Result<(), DbError>>> = Vec::new();
-    let (mut kept, mut served, mut wrote) = (0_usize, 0_usize, false);
+    let (mut kept, mut served) = (0_usize, 0_usize);
+    let (mut wrote, mut announced) = (false, false);
     let mut next = Some(first);
     let mut broken: Option<DbError> = None;
     while let Some(request) = next.take() {
@@ -189,15 +191,17 @@ async fn batch(
             broken = Some(error);
             break;
         }
-        let (returned, verdict, changed) = serve(connection, request).await;
-        connection = returned?;
+        let (served_by, verdict) = serve(connection, request).await;
+        let (returned, tx) = served_by?;
+        connection = returned;
         let keep = verdict.as_ref().is_some_and(|v| v.keep);
         if let Some(verdict) = verdict {
             waiting.push(verdict.settled);
         }
         if keep {
             kept += 1;
-            wrote |= changed;
+            wrote |= tx.wrote();
+            announced |= tx.wrote() && tx.announced();
         } else if !behind_others {
             break;
         }
@@ -229,7 +233,7 @@ async fn batch(
         // Fails when the engine has rolled back by itself, which is what is wanted.
         let _ = control(&mut connection, "ROLLBACK").await;
     } else if wrote {
-        commits.send_modify(|n| *n += 1);
+        commits.tell(announced);
     }
     for caller in waiting {
         let _ = caller.send(outcome.clone());
@@ -241,7 +245,7 @@ async fn batch(
 async fn serve(
     connection: SqliteConnection,
     request: Waiting,
-) -> (Option<SqliteConnection>, Option<Verdict>, bool) {
+) -> (Option<(SqliteConnection, Arc<Inner>)>, Option<Verdict>) {
     let inner = Inner::new(Raw::Sqlite(connection), Arc::from(""));
     let (verdict, told) = oneshot::channel();
     let tx = Tx {
@@ -251,8 +255,8 @@ async fn serve(
     let _ = request.send(Ok(Turn { tx, verdict }));
     let verdict = told.await.ok();
     match inner.take().await {
-        Some(Raw::Sqlite(connection)) => (Some(connection), verdict, inner.wrote()),
-        _ => (None, None, false),
+        Some(Raw::Sqlite(connection)) => (Some((connection, inner)), verdict),
+        _ => (None, None),
     }
 }
 

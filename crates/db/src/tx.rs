@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     torn: AtomicBool,
     wants_another_try: AtomicBool,
     wrote: AtomicBool,
+    announced: AtomicBool,
 }
 
 impl Inner {
@@ -54,6 +55,7 @@ impl Inner {
             torn: AtomicBool::new(false),
             wants_another_try: AtomicBool::new(false),
             wrote: AtomicBool::new(false),
+            announced: AtomicBool::new(false),
         })
     }
 
@@ -78,6 +80,10 @@ impl Inner {
 
     pub(crate) fn wrote(&self) -> bool {
         self.wrote.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn announced(&self) -> bool {
+        self.announced.load(Ordering::Relaxed)
     }
 
     fn note(&self, failure: Failure) -> DbError {
@@ -256,6 +262,13 @@ impl Tx {
     /// The engine below.
     pub fn engine(&self) -> Engine {
         self.inner.engine
+    }
+
+    /// Says that this transaction brings what somebody waits for at
+    /// [`Db::on_announced`](crate::Db::on_announced); they wake when it commits. Without it a
+    /// commit wakes nobody there: most change nothing that others wait for.
+    pub fn announce(&self) {
+        self.inner.announced.store(true, Ordering::Relaxed);
     }
 
     async fn lock(&self, statement: &'static str, key: &str) -> Result<(), DbError> {

@@ -1,13 +1,16 @@
 //! A service's work on another owner's feed: each effect happens once, in the order of the feed.
 //!
 //! The cursor commits with the effect. One replica runs a consumer (a lease); should two believe
-//! that they do, the cursor's compare-and-set lets only one of them commit.
+//! that they do, the cursor's compare-and-set lets only one of them commit. The others watch the
+//! cursor and what the holder of the lease last heard of the owner, which it writes down whenever
+//! it renews the lease.
 
+use crate::store::dialect;
 use crate::subscription::{Pauses, Subscription};
 use crate::{Error, Lease, Wiring, kinds, lease, store};
 use std::sync::Arc;
 use std::time::Duration;
-use stoa_db::{Tx, sql};
+use stoa_db::{Engine, Tx, sql};
 use stoa_proto::events::Envelope;
 use stoa_proto::feed::feed_item::Item;
 use stoa_rpc::Peer;
@@ -18,6 +21,10 @@ use tokio::time::Instant;
 const BATCH: usize = 64;
 /// A consumer that has not heard from the owner for this long is not caught up.
 const DEAF: Duration = Duration::from_secs(5);
+/// How often the cursor is read by somebody who waits for another replica to move it.
+const CURSOR_POLL: Duration = Duration::from_millis(20);
+/// How long anybody waits for that.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a service does with the envelopes of one owner.
 #[tonic::async_trait]
@@ -40,6 +47,18 @@ pub trait Consume: Send + Sync + 'static {
     /// # Errors
     /// Any error rolls back and the envelope comes again.
     async fn apply(&self, tx: &Tx, envelope: &Envelope) -> Result<(), Error>;
+
+    /// The effects of several envelopes, in their order. When it fails they come again one by one,
+    /// so that those before the bad one are not held back.
+    ///
+    /// # Errors
+    /// As [`Consume::apply`].
+    async fn apply_all(&self, tx: &Tx, envelopes: &[Envelope]) -> Result<(), Error> {
+        for envelope in envelopes {
+            self.apply(tx, envelope).await?;
+        }
+        Ok(())
+    }
 
     /// Called after the commit, in this process only: wakes jobs, drops cache entries. Other
     /// replicas are not told; what must be right is read from the database.
@@ -64,8 +83,8 @@ struct Inner {
 struct State {
     position: u64,
     head: u64,
+    /// When somebody last heard of that head: this process, or the replica that consumes.
     heard: Option<Instant>,
-    standby: bool,
     stopped: bool,
 }
 
@@ -100,8 +119,10 @@ impl Consumer {
             };
             drop(turn);
             let (owner, cursor) = (self.0.consume.owner(), self.0.consume.cursor());
+            let mut pause = None;
             match ended {
-                Ok(()) | Err(Error::Leased) => {}
+                Ok(()) => {}
+                Err(Error::Leased) => pause = Some(lease::LOOK),
                 Err(error) if error.is_final() => {
                     tracing::error!(owner, cursor, %error, "A consumer stopped: nothing it should take may be skipped");
                     self.0.state.send_modify(|state| state.stopped = true);
@@ -116,7 +137,7 @@ impl Consumer {
             }
             tokio::select! {
                 () = tasks.stopping() => break,
-                () = tokio::time::sleep(pauses.next()) => {}
+                () = tokio::time::sleep(pause.unwrap_or_else(|| pauses.next())) => {}
             }
         }
         if let Err(error) = self.0.lease.release().await {
@@ -124,43 +145,89 @@ impl Consumer {
         }
     }
 
-    /// Consumes everything that the owner had committed when this was called; returns the
-    /// position. Works beside [`Consumer::run`], too.
+    /// Consumes everything that the owner had committed when this was called, or waits until
+    /// another replica has; returns the position. Works beside [`Consumer::run`], too.
     ///
     /// # Errors
-    /// [`Error::Leased`] when another replica runs the consumer; those of the feed and of the
-    /// effects, without another try.
+    /// Those of the feed and of the effects, without another try; [`Error::Silent`] when another
+    /// replica does not get there within ten seconds.
     pub async fn catch_up(&self) -> Result<u64, Error> {
-        if let Ok(_turn) = self.0.turn.try_lock() {
-            let done = self.session(true).await;
-            self.0.lease.release().await?;
-            done?;
-            return Ok(self.0.state.borrow().position);
-        }
-        let mut stream = self.subscribe(crate::FROM_HEAD).await?;
-        let head = loop {
-            if let Item::Heartbeat(beat) = stream.next().await? {
-                break beat.head;
+        let deadline = Instant::now() + PATIENCE;
+        let mut goal = None;
+        while Instant::now() < deadline {
+            if let Ok(_turn) = self.0.turn.try_lock() {
+                match self.session(true).await {
+                    Err(Error::Leased) => {}
+                    done => {
+                        self.0.lease.release().await?;
+                        done?;
+                        return Ok(self.0.state.borrow().position);
+                    }
+                }
             }
-        };
-        let mut state = self.0.state.subscribe();
-        let reached = state
-            .wait_for(|state| state.position >= head || state.stopped)
-            .await
-            .map_err(|_| Error::Silent)?;
-        if reached.position >= head {
-            Ok(reached.position)
-        } else {
-            Err(Error::Silent)
+            let head = match goal {
+                Some(head) => head,
+                None => *goal.insert(self.owners_head().await?),
+            };
+            // Then another look at the lease: who has it may have died.
+            if let Some(position) = self.reached(head, lease::LOOK).await? {
+                return Ok(position);
+            }
+        }
+        Err(Error::Silent)
+    }
+
+    /// The head of the owner's feed, which covers everything committed before the call.
+    async fn owners_head(&self) -> Result<u64, Error> {
+        let mut stream = self.subscribe(crate::FROM_HEAD).await?;
+        loop {
+            if let Item::Heartbeat(beat) = stream.next().await? {
+                return Ok(beat.head);
+            }
+        }
+    }
+
+    /// Waits until the cursor is at `goal`, whoever moves it; gives its position. Nothing: not
+    /// within that time.
+    async fn reached(&self, goal: u64, within: Duration) -> Result<Option<u64>, Error> {
+        let inner = &self.0;
+        let deadline = Instant::now() + within;
+        let mut state = inner.state.subscribe();
+        loop {
+            let State {
+                position, stopped, ..
+            } = *state.borrow_and_update();
+            if position >= goal {
+                return Ok(Some(position));
+            }
+            if stopped {
+                return Err(Error::Silent);
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            tokio::select! {
+                changed = state.changed() => if changed.is_err() {
+                    return Err(Error::Silent);
+                },
+                () = tokio::time::sleep(CURSOR_POLL) => {
+                    if inner.wiring.db.engine() == Engine::Postgres {
+                        let stored = self.stored_cursor().await?.unwrap_or(0);
+                        if stored >= goal {
+                            return Ok(Some(stored));
+                        }
+                    }
+                }
+            }
         }
     }
 
     /// Whether everything that the owner last told of is applied, and it told so within five
-    /// seconds. On a replica that does not hold the lease it is true: another one answers.
+    /// seconds: this process, or the replica that consumes.
     pub fn is_caught_up(&self) -> bool {
         let state = *self.0.state.borrow();
         let heard = state.heard.is_some_and(|at| at.elapsed() < DEAF);
-        !state.stopped && (state.standby || (heard && state.position >= state.head))
+        !state.stopped && heard && state.position >= state.head
     }
 
     /// Envelopes that are stamped and not applied yet, as far as known here.
@@ -183,15 +250,13 @@ impl Consumer {
     /// heartbeat names.
     async fn session(&self, to_head: bool) -> Result<(), Error> {
         let inner = &self.0;
-        let leased = inner.lease.acquire().await?;
-        inner.state.send_modify(|state| state.standby = !leased);
-        if !leased {
+        if !self.is_lease_free().await? || !self.renew().await? {
             return Err(Error::Leased);
         }
         let mut cursor = self.load_cursor().await?;
         inner.state.send_modify(|state| state.position = cursor);
         let mut stream = self.subscribe(cursor).await?;
-        let mut renewal = tokio::time::interval(lease::TTL / 3);
+        let mut renewal = tokio::time::interval(lease::RENEWAL);
         renewal.reset();
         let mut goal = None;
         let mut waiting: Vec<Envelope> = Vec::new();
@@ -202,7 +267,7 @@ impl Consumer {
             let mut item = tokio::select! {
                 item = stream.next() => Some(item?),
                 _ = renewal.tick() => {
-                    if !inner.lease.acquire().await? {
+                    if !self.renew().await? {
                         return Err(Error::Leased);
                     }
                     None
@@ -230,13 +295,50 @@ impl Consumer {
         }
     }
 
+    /// Takes or renews the lease, and lets the other replicas know what was heard.
+    async fn renew(&self) -> Result<bool, Error> {
+        let state = *self.0.state.borrow();
+        let heard = state.heard.map(|at| at.elapsed());
+        Ok(self.0.lease.acquire_noting(state.head, heard).await?)
+    }
+
+    /// Looks at the lease, and learns how far the replica is that has it.
+    async fn is_lease_free(&self) -> Result<bool, Error> {
+        let inner = &self.0;
+        if inner.wiring.db.engine() == Engine::Sqlite {
+            return Ok(true);
+        }
+        let watch = sql(dialect::WATCH)
+            .bind(inner.consume.cursor())
+            .bind(inner.lease.name())
+            .bind(inner.lease.holder());
+        let (position, head, heard_ms, free): (Option<i64>, Option<i64>, Option<i64>, bool) =
+            inner.wiring.db.one_as(watch).await?;
+        let number = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let heard = heard_ms.and_then(|ms| {
+            let ago = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+            Instant::now().checked_sub(ago)
+        });
+        inner.state.send_modify(|state| {
+            state.position = state.position.max(number(position));
+            state.head = state.head.max(number(head));
+            state.heard = state.heard.max(heard);
+        });
+        Ok(free)
+    }
+
+    async fn stored_cursor(&self) -> Result<Option<u64>, Error> {
+        let cursor = sql(store::CURSOR).bind(self.0.consume.cursor());
+        let found: Option<(i64,)> = self.0.wiring.db.opt_as(cursor).await?;
+        Ok(found.map(|(position,)| u64::try_from(position).unwrap_or(0)))
+    }
+
     async fn load_cursor(&self) -> Result<u64, Error> {
+        if let Some(position) = self.stored_cursor().await? {
+            return Ok(position);
+        }
         let name = self.0.consume.cursor();
         let db = &self.0.wiring.db;
-        let found: Option<(i64,)> = db.opt_as(sql(store::CURSOR).bind(name)).await?;
-        if let Some((position,)) = found {
-            return Ok(u64::try_from(position).unwrap_or(0));
-        }
         db.write(|tx| async move {
             tx.execute(sql(store::NEW_CURSOR).bind(name))
                 .await
@@ -303,28 +405,28 @@ impl Consumer {
     ) -> Result<(), Error> {
         let position = |p: u64| i64::try_from(p).unwrap_or(i64::MAX);
         let name = self.0.consume.cursor();
-        self.0
-            .wiring
-            .db
-            .write(|tx| {
-                let consume = Arc::clone(&self.0.consume);
-                let envelopes = Arc::clone(envelopes);
-                let part = part.clone();
-                async move {
-                    // First, because it locks the row: a second replica waits here and then finds
-                    // the cursor moved.
-                    let moved = sql(store::MOVE_CURSOR)
-                        .bind(position(to))
-                        .bind(name)
-                        .bind(position(from));
-                    tx.execute_expecting(1, moved).await?;
-                    for envelope in &envelopes[part] {
-                        consume.apply(&tx, envelope).await?;
-                    }
-                    Ok::<_, Error>(())
+        let db = &self.0.wiring.db;
+        let move_cursor = db.pick(dialect::MOVE_CURSOR_SQLITE, dialect::MOVE_CURSOR_POSTGRES);
+        db.write(|tx| {
+            let consume = Arc::clone(&self.0.consume);
+            let envelopes = Arc::clone(envelopes);
+            let part = part.clone();
+            async move {
+                // First, because it locks the row: a second replica waits here and then finds
+                // the cursor moved.
+                let moved = sql(move_cursor)
+                    .bind(position(to))
+                    .bind(name)
+                    .bind(position(from));
+                tx.execute_expecting(1, moved).await?;
+                match &envelopes[part] {
+                    [] => Ok(()),
+                    [one] => consume.apply(&tx, one).await,
+                    several => consume.apply_all(&tx, several).await,
                 }
-            })
-            .await?;
+            }
+        })
+        .await?;
         for envelope in &envelopes[part] {
             self.0.consume.committed(envelope);
         }

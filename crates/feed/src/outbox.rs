@@ -29,6 +29,7 @@ pub async fn emit(
         [e.id.as_str().value(), e.encode_to_vec().value()]
     });
     tx.execute_expecting(envelopes.len() as u64, rows).await?;
+    tx.announce();
     let personal: Vec<(String, &str)> = envelopes
         .iter()
         .flat_map(|e| {

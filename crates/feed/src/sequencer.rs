@@ -1,15 +1,20 @@
-//! The sequencer: gives committed envelopes their positions, gap-free, one replica at a time.
+//! The sequencer: gives committed envelopes their positions, gap-free.
 //!
 //! Writers touch no shared counter: an envelope gets an ordinal that may commit in any order, and
 //! the sequencer stamps what it sees committed. Two envelopes of one aggregate keep their order,
 //! because the second writer inserts after the first one's commit released the aggregate's row.
+//!
+//! Every replica runs one and stamps behind its own commits; a pass holds the lock of the
+//! sequencer's row, which is the lease: as long as one pass and no longer. So there is nothing to
+//! take over from a process that died, and a process that was stopped in a pass has lost its
+//! transaction when it goes on.
 
-use crate::{Wiring, lease, store};
+use crate::store::dialect;
+use crate::{Wiring, store};
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::{Db, DbError, Engine, sql};
 use stoa_rpc::Tasks;
-use stoa_types::Clock;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -21,29 +26,22 @@ const BATCH: u32 = 500;
 pub struct Progress {
     /// Last stamped position that this process knows of.
     pub head: u64,
+    /// Rows of the outbox up to this position are gone.
+    pub kept_after: u64,
     /// Everything committed before this instant has a position.
     pub passed: Option<Instant>,
 }
 
-/// The sequencer of one database. Every replica runs one, one of them stamps. Cheap to clone.
+/// The sequencer of one database. Cheap to clone.
 #[derive(Clone)]
 pub struct Sequencer(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    clock: Arc<dyn Clock>,
     tasks: Tasks,
-    holder: String,
     progress: watch::Sender<Progress>,
-    /// Taken for a pass; holds what a replica without the lease waits for.
-    turn: Mutex<Option<Watched>>,
-}
-
-/// Everything up to `last` was committed before `at`.
-#[derive(Clone, Copy)]
-struct Watched {
-    last: i64,
-    at: Instant,
+    /// Taken for a pass.
+    turn: Mutex<()>,
 }
 
 impl Sequencer {
@@ -51,11 +49,9 @@ impl Sequencer {
     pub fn new(wiring: &Wiring) -> Self {
         Self(Arc::new(Inner {
             db: wiring.db.clone(),
-            clock: Arc::clone(&wiring.clock),
             tasks: wiring.tasks.clone(),
-            holder: wiring.entropy.uuid().to_string(),
             progress: watch::Sender::new(Progress::default()),
-            turn: Mutex::new(None),
+            turn: Mutex::new(()),
         }))
     }
 
@@ -64,11 +60,11 @@ impl Sequencer {
         self.0.progress.subscribe()
     }
 
-    /// Stamps until the process stops: after each commit of this process, and for those of other
-    /// replicas every 50 ms.
+    /// Stamps until the process stops: after each commit of this process that emits, and for
+    /// those of other replicas every 50 ms.
     pub async fn run(self) {
         let inner = &self.0;
-        let mut commits = inner.db.on_commit();
+        let mut emitted = inner.db.on_announced();
         // A SQLite file has its writers in this process; the poll only keeps the pass young.
         let poll = match inner.db.engine() {
             Engine::Sqlite => Duration::from_millis(250),
@@ -78,114 +74,73 @@ impl Sequencer {
             if let Err(error) = self.pass().await {
                 tracing::error!(error = ?error, "A pass of the sequencer failed");
                 tokio::select! {
-                    () = inner.tasks.stopping() => break,
+                    () = inner.tasks.stopping() => return,
                     () = tokio::time::sleep(poll) => continue,
                 }
             }
             tokio::select! {
-                () = inner.tasks.stopping() => break,
-                _ = commits.changed() => {}
+                () = inner.tasks.stopping() => return,
+                _ = emitted.changed() => {}
                 () = tokio::time::sleep(poll) => {}
             }
         }
-        if let Err(error) = self.let_go().await {
-            tracing::warn!(error = ?error, "The sequencer's lease will run out by itself");
-        }
     }
 
-    /// Stamps everything that is committed now, if this replica holds the lease or can have it.
-    /// Returns the number of envelopes stamped. Idle, it costs one read.
+    /// Stamps everything that was committed when this was called, by whichever replica. Returns
+    /// the number of envelopes stamped here. Idle, it costs one read.
     ///
     /// # Errors
     /// Those of the statements.
     pub async fn pass(&self) -> Result<u64, DbError> {
         let inner = &self.0;
-        let mut watched = inner.turn.lock().await;
+        let _turn = inner.turn.lock().await;
         let mut stamped = 0;
         loop {
             let began = Instant::now();
-            let (holder, expires_at, head, first, last): (
-                String,
-                i64,
-                i64,
-                Option<i64>,
-                Option<i64>,
-            ) = inner.db.one_as(store::LOOK).await?;
-            let (Some(first), Some(last)) = (first, last) else {
-                *watched = None;
-                self.publish(head, Some(began));
+            let (head, kept_after, waiting): (i64, i64, Option<i64>) =
+                inner.db.one_as(store::LOOK).await?;
+            if waiting.is_none() {
+                self.publish(head, kept_after, Some(began));
                 return Ok(stamped);
-            };
-            let free = holder == inner.holder || expires_at <= inner.clock.now().as_ms();
-            let batch = if free { self.stamp().await? } else { None };
-            let Some((head, count)) = batch else {
-                // Another replica stamps. What waited when this one looked before, and does not
-                // wait any more, has been stamped since.
-                let passed = watched
-                    .filter(|before| before.last < first)
-                    .map(|before| before.at);
-                if watched.is_none() || passed.is_some() {
-                    *watched = Some(Watched { last, at: began });
-                }
-                self.publish(head, passed);
-                return Ok(stamped);
-            };
+            }
+            let (head, count) = self.stamp().await?;
             stamped += count;
             let complete = count < u64::from(BATCH);
-            self.publish(head, complete.then_some(began));
+            self.publish(head, kept_after, complete.then_some(began));
             if complete {
-                *watched = None;
                 return Ok(stamped);
             }
         }
     }
 
-    /// Stamps one batch; nothing when another replica has the lease.
-    async fn stamp(&self) -> Result<Option<(i64, u64)>, DbError> {
-        let now = self.0.clock.now();
-        let hold = sql(store::HOLD)
-            .bind(self.0.holder.as_str())
-            .bind(lease::expiry(now))
-            .bind(now);
-        self.0
-            .db
-            .write(|tx| {
-                let hold = hold.clone();
-                async move {
-                    // Locks the row: whoever comes second sees the first one's lease.
-                    let Some((head,)) = tx.opt_as::<(i64,)>(hold).await? else {
-                        return Ok(None);
-                    };
-                    let count = tx.execute(sql(store::STAMP).bind(head).bind(BATCH)).await?;
-                    let head = head + i64::try_from(count).unwrap_or(0);
-                    tx.execute_expecting(1, sql(store::MOVE_HEAD).bind(head))
-                        .await?;
-                    Ok(Some((head, count)))
-                }
-            })
-            .await
+    /// Stamps one batch; gives the last position and the number of envelopes.
+    async fn stamp(&self) -> Result<(i64, u64), DbError> {
+        let db = &self.0.db;
+        let locked = db.pick(dialect::HEAD_SQLITE, dialect::HEAD_POSTGRES);
+        db.write(|tx| async move {
+            // Whoever comes second waits here, and then sees what the first one stamped.
+            let (head,): (i64,) = tx.one_as(locked).await?;
+            let count = tx.execute(sql(store::STAMP).bind(head).bind(BATCH)).await?;
+            let moved = head + i64::try_from(count).unwrap_or(0);
+            if count > 0 {
+                tx.execute_expecting(1, sql(store::MOVE_HEAD).bind(moved))
+                    .await?;
+            }
+            Ok((moved, count))
+        })
+        .await
     }
 
-    fn publish(&self, head: i64, passed: Option<Instant>) {
-        let head = u64::try_from(head).unwrap_or(0);
+    fn publish(&self, head: i64, kept_after: i64, passed: Option<Instant>) {
+        let position = |p: i64| u64::try_from(p).unwrap_or(0);
         self.0.progress.send_if_modified(|progress| {
             // A look from before somebody else's batch must not take the head back.
-            let moved = head > progress.head;
-            progress.head = progress.head.max(head);
+            let moved = position(head) > progress.head;
+            progress.head = progress.head.max(position(head));
+            progress.kept_after = progress.kept_after.max(position(kept_after));
             progress.passed = progress.passed.max(passed);
             // Streams wake for envelopes only; they look at the time when a heartbeat is due.
             moved
         });
-    }
-
-    async fn let_go(&self) -> Result<(), DbError> {
-        let statement = sql(store::LET_GO).bind(self.0.holder.as_str());
-        self.0
-            .db
-            .write(|tx| {
-                let statement = statement.clone();
-                async move { tx.execute(statement).await.map(drop) }
-            })
-            .await
     }
 }

@@ -21,6 +21,8 @@ use tonic::{Request, Response, Status};
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// A heartbeat vouches for everything that was committed this long ago.
 const OLDEST_PASS: Duration = Duration::from_secs(1);
+/// Metadata of a refusal: the first position that can still be had.
+pub(crate) const FIRST_KEPT: &str = "stoa-feed-first";
 /// Envelopes read at once: the memory that a slow consumer can hold.
 const BATCH: u32 = 128;
 
@@ -75,10 +77,13 @@ impl Feed for FeedService {
         // The first heartbeat names a head that covers everything committed before the call.
         let refreshed = self.source.refresh().await;
         refreshed.map_err(|error| unavailable(&error))?;
-        let head = self.source.progress().borrow().head;
+        let Progress {
+            head, kept_after, ..
+        } = *self.source.progress().borrow();
         let after = match message.after {
             FROM_HEAD => head,
             after if after > head => return Err(Status::out_of_range("ahead of the feed")),
+            after if after < kept_after => return Err(gone(kept_after)),
             after => after,
         };
         let stream = stream(
@@ -89,6 +94,15 @@ impl Feed for FeedService {
         );
         Ok(Response::new(Box::pin(stream)))
     }
+}
+
+/// What the consumer asks for is not kept any more: never a stream that begins later in silence.
+fn gone(kept_after: u64) -> Status {
+    let mut status = Status::out_of_range("the envelopes behind this position are gone");
+    status
+        .metadata_mut()
+        .insert(FIRST_KEPT, (kept_after + 1).into());
+    status
 }
 
 fn unavailable(error: &DbError) -> Status {

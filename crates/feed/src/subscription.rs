@@ -1,6 +1,6 @@
 //! The reader's side of one stream.
 
-use crate::Error;
+use crate::{Error, server};
 use futures::{FutureExt as _, StreamExt as _};
 use std::time::Duration;
 use stoa_proto::Class;
@@ -72,10 +72,14 @@ impl Subscription {
 }
 
 fn refused(status: &tonic::Status, cursor: u64) -> Error {
-    if status.code() == tonic::Code::OutOfRange {
-        return Error::Ahead { cursor };
+    if status.code() != tonic::Code::OutOfRange {
+        return Error::Refused(status::from_status(status));
     }
-    Error::Refused(status::from_status(status))
+    let first_kept = status.metadata().get(server::FIRST_KEPT);
+    match first_kept.and_then(|first| first.to_str().ok()?.parse().ok()) {
+        Some(next) => Error::Hole { cursor, next },
+        None => Error::Ahead { cursor },
+    }
 }
 
 /// Pauses between tries: 50 ms, doubled up to 2 s.

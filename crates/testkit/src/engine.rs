@@ -72,6 +72,30 @@ macro_rules! on_postgres {
     ($($anything:tt)*) => {};
 }
 
+/// Tests of several processes on one schema, which only PostgreSQL has: as [`on_every_engine!`],
+/// with what the tests need (imports, functions) in braces before them. Nothing without the
+/// feature `postgres`.
+#[cfg(feature = "postgres")]
+#[macro_export]
+macro_rules! only_on_postgres {
+    (
+        $set:expr; { $($item:item)* }
+        $($(#[$meta:meta])* async fn $name:ident($arg:ident: $type:ty) $body:block)*
+    ) => {
+        $($item)*
+        $($(#[$meta])* async fn $name($arg: $type) $body)*
+
+        $crate::on_postgres! { $set; $($name)* }
+    };
+}
+
+/// Without the feature there is no server to run on.
+#[cfg(not(feature = "postgres"))]
+#[macro_export]
+macro_rules! only_on_postgres {
+    ($($anything:tt)*) => {};
+}
+
 /// An empty database that nobody else uses.
 #[derive(Clone, Debug)]
 pub struct Place {

@@ -8,5 +8,6 @@ mod consumers;
 mod erasure;
 mod followers;
 mod projections;
+mod replicas;
 mod sequencing;
 mod world;

@@ -1,12 +1,13 @@
 use crate::world::{SET, World, emit_one, stamped};
 use std::collections::HashMap;
-use stoa_db::{Db, DbError, sql};
+use std::sync::Arc;
+use stoa_db::{Db, DbError};
 use stoa_feed::{Sequencer, emit};
 use stoa_testkit::engine::Place;
 
 stoa_testkit::on_every_engine! { SET;
     async fn positions_have_no_gaps_and_keep_the_order_of_aggregates_under_32_writers(db: Db) {
-        let world = std::sync::Arc::new(World::new());
+        let world = Arc::new(World::new());
         let owner = world.owner("users", &db);
         world.tasks.spawn(owner.sequencer.clone().run());
         db.write(|tx| async move {
@@ -91,87 +92,54 @@ stoa_testkit::on_every_engine! { SET;
         assert!(again.unwrap_err().is_unique_on("outbox_id_is_unique", "outbox.id"));
     }
 
-    async fn another_replica_stamps_when_the_lease_has_run_out(place: Place) {
+    async fn every_replica_stamps_and_vouches_for_what_any_of_them_committed(place: Place) {
         let world = World::new();
         let (db, other) = (place.open().await, place.open().await);
         let one = Sequencer::new(&world.wiring("users", &db));
         let two = Sequencer::new(&world.wiring("users", &other));
         emit_one(&db, world.envelope("user.updated", "a", 1)).await;
-        assert_eq!(one.pass().await.unwrap(), 1);
-
         emit_one(&other, world.envelope("user.updated", "a", 2)).await;
-        assert_eq!(two.pass().await.unwrap(), 0, "the lease is the other's");
-        world.clock.advance_ms(5_000);
-        assert_eq!(two.pass().await.unwrap(), 1);
-
-        emit_one(&db, world.envelope("user.updated", "a", 3)).await;
-        assert_eq!(one.pass().await.unwrap(), 0, "the lease is lost");
-        assert_eq!(two.pass().await.unwrap(), 1);
+        let before = tokio::time::Instant::now();
+        assert_eq!(two.pass().await.unwrap(), 2, "nobody waits for the one who died");
+        assert_eq!(one.pass().await.unwrap(), 0);
+        emit_one(&other, world.envelope("user.updated", "a", 3)).await;
+        assert_eq!(one.pass().await.unwrap(), 1);
+        let progress = *one.progress().borrow();
+        assert_eq!(progress.head, 3);
+        assert!(progress.passed.unwrap() >= before);
+        assert_eq!(two.pass().await.unwrap(), 0);
+        assert_eq!(two.progress().borrow().head, 3);
         let versions: Vec<_> = stamped(&db).await.into_iter()
             .map(|(position, e)| (position, e.aggregate_version))
             .collect();
         assert_eq!(versions, [(1, 1), (2, 2), (3, 3)]);
     }
 
-    async fn a_replica_without_the_lease_vouches_only_for_what_it_saw_stamped(place: Place) {
-        let world = World::new();
-        let (db, other) = (place.open().await, place.open().await);
-        let stamping = Sequencer::new(&world.wiring("users", &db));
-        let watching = Sequencer::new(&world.wiring("users", &other));
-        emit_one(&db, world.envelope("user.updated", "a", 1)).await;
-        stamping.pass().await.unwrap();
-        emit_one(&db, world.envelope("user.updated", "a", 2)).await;
-
-        watching.pass().await.unwrap();
-        watching.pass().await.unwrap();
-        let progress = *watching.progress().borrow();
-        assert_eq!((progress.head, progress.passed), (1, None), "the second one waits");
-
-        stamping.pass().await.unwrap();
-        emit_one(&db, world.envelope("user.updated", "a", 3)).await;
-        let before = tokio::time::Instant::now();
-        watching.pass().await.unwrap();
-        let progress = *watching.progress().borrow();
-        assert_eq!(progress.head, 2);
-        assert!(progress.passed.unwrap() < before, "the third one still waits");
-
-        stamping.pass().await.unwrap();
-        watching.pass().await.unwrap();
-        let progress = *watching.progress().borrow();
-        assert_eq!(progress.head, 3);
-        assert!(progress.passed.unwrap() >= before);
-    }
-
-    async fn a_replica_that_stops_hands_over_at_once(place: Place) {
-        let world = World::new();
-        let (db, other) = (place.open().await, place.open().await);
-        let first = World::new();
-        let stopping = Sequencer::new(&first.wiring("users", &db));
-        emit_one(&db, world.envelope("user.updated", "a", 1)).await;
-        let mut head = stopping.progress();
-        let run = first.tasks.spawn(stopping.run());
-        head.wait_for(|p| p.head == 1).await.unwrap();
-        first.tasks.shut_down().await;
-        run.await.unwrap();
-        emit_one(&db, world.envelope("user.updated", "a", 2)).await;
-        let next = Sequencer::new(&world.wiring("users", &other));
-        assert_eq!(next.pass().await.unwrap(), 1);
-    }
-
-    async fn a_sequencer_that_is_not_the_holder_any_more_cannot_move_the_head(db: Db) {
-        let world = World::new();
-        let sequencer = Sequencer::new(&world.wiring("users", &db));
-        emit_one(&db, world.envelope("user.updated", "a", 1)).await;
-        sequencer.pass().await.unwrap();
-        let until = stoa_types::Clock::now(&*world.clock).plus_ms(1);
-        db.write(|tx| async move {
-            let taken = "UPDATE sequencer SET holder = 'another', expires_at = $1";
-            tx.execute(sql(taken).bind(until)).await
-        })
-        .await
-        .unwrap();
-        emit_one(&db, world.envelope("user.updated", "a", 2)).await;
-        assert_eq!(sequencer.pass().await.unwrap(), 0);
-        assert_eq!(stamped(&db).await.len(), 1);
+    async fn replicas_that_stamp_at_the_same_time_leave_no_gap_and_no_double(place: Place) {
+        let world = Arc::new(World::new());
+        let mut writers = Vec::new();
+        for replica in 0..3 {
+            let (world, db) = (world.clone(), place.open().await);
+            let sequencer = Sequencer::new(&world.wiring("users", &db));
+            writers.push(world.clone().tasks.spawn(async move {
+                for version in 1..=40 {
+                    let aggregate = format!("of {replica}");
+                    emit_one(&db, world.envelope("user.updated", &aggregate, version)).await;
+                    sequencer.pass().await.unwrap();
+                }
+            }));
+        }
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let all = stamped(&place.open().await).await;
+        let mut versions: HashMap<String, u64> = HashMap::new();
+        for (i, (position, envelope)) in all.iter().enumerate() {
+            assert_eq!(*position, i as u64 + 1);
+            let last = versions.entry(envelope.aggregate_id.clone()).or_default();
+            *last += 1;
+            assert_eq!(*last, envelope.aggregate_version);
+        }
+        assert_eq!(all.len(), 120);
     }
 }

@@ -1,23 +1,20 @@
 //! Every statement of this room, and its migrations.
 
+pub(crate) mod dialect;
+
 use stoa_db::{MigrationSet, migrations};
 
 /// The tables of this room. A service adds them to its own:
 /// `migrations!("0001_first").with(&[&stoa_feed::MIGRATIONS])`.
-pub const MIGRATIONS: MigrationSet = migrations!("0001_feed");
+pub const MIGRATIONS: MigrationSet = migrations!("0001_feed", "0002_replicas");
 
 stoa_db::statements! {
-    /// The sequencer's row and the range of what waits for a position.
-    LOOK = "SELECT s.holder, s.expires_at, s.head,
-                   (SELECT MIN(o.ordinal) FROM outbox o WHERE o.position IS NULL),
-                   (SELECT MAX(o.ordinal) FROM outbox o WHERE o.position IS NULL)
+    /// The last position, the position up to which rows are gone, and the oldest row that waits
+    /// for a position.
+    LOOK = "SELECT s.head, s.kept_after,
+                   (SELECT MIN(o.ordinal) FROM outbox o WHERE o.position IS NULL)
               FROM sequencer s
              WHERE s.id = 1";
-    /// Takes or renews the lease, locks the row, and gives the last position.
-    HOLD = "UPDATE sequencer
-               SET holder = $1, expires_at = $2
-             WHERE id = 1 AND (holder = $1 OR expires_at <= $3)
-         RETURNING head";
     STAMP = "UPDATE outbox
                 SET position = n.position
                FROM (SELECT w.ordinal, CAST($1 AS BIGINT) + row_number() OVER (ORDER BY w.ordinal) AS position
@@ -25,7 +22,6 @@ stoa_db::statements! {
                               WHERE position IS NULL ORDER BY ordinal LIMIT $2) w) n
               WHERE outbox.ordinal = n.ordinal";
     MOVE_HEAD = "UPDATE sequencer SET head = $1 WHERE id = 1";
-    LET_GO = "UPDATE sequencer SET expires_at = 0 WHERE id = 1 AND holder = $1";
 
     ENVELOPES_AFTER = "SELECT position, envelope FROM outbox
                         WHERE position > $1 ORDER BY position LIMIT $2";
@@ -35,16 +31,10 @@ stoa_db::statements! {
     REWRITE = "UPDATE outbox SET envelope = $1 WHERE id = $2";
     FORGET_PERSONAL = "DELETE FROM outbox_personal WHERE user_id = $1 AND envelope_id = $2";
 
-    /// $4 is the present time.
-    LEASE = "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO UPDATE
-                SET holder = excluded.holder, expires_at = excluded.expires_at
-              WHERE leases.holder = excluded.holder OR leases.expires_at <= $4";
     RELEASE = "DELETE FROM leases WHERE name = $1 AND holder = $2";
 
     CURSOR = "SELECT position FROM cursors WHERE name = $1";
     NEW_CURSOR = "INSERT INTO cursors (name, position) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING";
-    MOVE_CURSOR = "UPDATE cursors SET position = $1 WHERE name = $2 AND position = $3";
 
     ACTOR = "SELECT state, epoch, except_sid, permissions, version, seen_version
                FROM actors WHERE user_id = $1";
@@ -77,6 +67,14 @@ mod tests {
             for (name, text) in ALL {
                 if let Err(error) = db.prepare(text).await {
                     panic!("{name}: {error:?}");
+                }
+            }
+            for (sqlite, postgres) in dialect::PAIRS {
+                db.prepare(db.pick(sqlite, postgres)).await.unwrap();
+            }
+            if db.engine() == stoa_db::Engine::Postgres {
+                for text in dialect::POSTGRES {
+                    db.prepare(text).await.unwrap();
                 }
             }
         }
