@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: figures of the release build, each beside a bare reference of the same
 //! minute; `tests/bench` holds the program that measures.
 
-use crate::install;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use xtask::install;
 
 /// What to measure.
 #[derive(clap::Args)]

@@ -12,6 +12,7 @@ struct Manager {
     install: &'static [&'static str],
     postgres: &'static [&'static str],
     node: &'static [&'static str],
+    faketime: &'static [&'static str],
 }
 
 const MANAGERS: &[Manager] = &[
@@ -21,6 +22,7 @@ const MANAGERS: &[Manager] = &[
         install: &["install", "-y"],
         postgres: &["postgresql"],
         node: &["nodejs", "npm"],
+        faketime: &["libfaketime"],
     },
     Manager {
         program: "dnf",
@@ -28,6 +30,7 @@ const MANAGERS: &[Manager] = &[
         install: &["install", "-y"],
         postgres: &["postgresql-server"],
         node: &["nodejs", "npm"],
+        faketime: &["libfaketime"],
     },
     Manager {
         program: "apk",
@@ -35,11 +38,15 @@ const MANAGERS: &[Manager] = &[
         install: &["add"],
         postgres: &["postgresql"],
         node: &["nodejs", "npm"],
+        faketime: &["libfaketime"],
     },
 ];
 
 /// The folder with `initdb` and `pg_ctl`.
-pub(crate) fn postgres() -> Result<PathBuf> {
+///
+/// # Errors
+/// Says what to install when it is missing and cannot be installed.
+pub fn postgres() -> Result<PathBuf> {
     if let Some(folder) = find_postgres() {
         return Ok(folder);
     }
@@ -47,8 +54,23 @@ pub(crate) fn postgres() -> Result<PathBuf> {
     find_postgres().context("PostgreSQL was installed, but there is still no initdb")
 }
 
+/// The library that gives a process a clock of its own when it is loaded first.
+///
+/// # Errors
+/// Says what to install when it is missing and cannot be installed.
+pub fn faketime() -> Result<PathBuf> {
+    if let Some(library) = find_faketime() {
+        return Ok(library);
+    }
+    install("libfaketime", |m| m.faketime)?;
+    find_faketime().context("libfaketime was installed, but there is still no libfaketimeMT.so.1")
+}
+
 /// Makes sure that there are `node` and `npm`.
-pub(crate) fn node() -> Result<()> {
+///
+/// # Errors
+/// Says what to install when it is missing and cannot be installed.
+pub fn node() -> Result<()> {
     if find("node").is_some() && find("npm").is_some() {
         return Ok(());
     }
@@ -60,7 +82,10 @@ pub(crate) fn node() -> Result<()> {
 }
 
 /// Makes sure that there is `cargo nextest`.
-pub(crate) fn nextest() -> Result<()> {
+///
+/// # Errors
+/// Says what to install when it cannot be installed.
+pub fn nextest() -> Result<()> {
     let there = Command::new("cargo")
         .args(["nextest", "--version"])
         .stdout(Stdio::null())
@@ -80,12 +105,12 @@ pub(crate) fn nextest() -> Result<()> {
 }
 
 /// Whether this process may install packages and must not run a database server itself.
-pub(crate) fn is_root() -> bool {
+pub fn is_root() -> bool {
     output("id", &["-u"]).is_some_and(|uid| uid == "0")
 }
 
 /// The trimmed standard output of a command that succeeded.
-pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let out = Command::new(program)
         .args(arguments)
         .stderr(Stdio::null())
@@ -97,12 +122,26 @@ pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
 }
 
 /// Where a program lies.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)
         // Root's commands are not always on the path of a shell.
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
+}
+
+fn find_faketime() -> Option<PathBuf> {
+    let in_folder = |folder: PathBuf| {
+        let library = folder.join("faketime/libfaketimeMT.so.1");
+        library.is_file().then_some(library)
+    };
+    // Debian has a folder for each kind of processor.
+    let of_processors = std::fs::read_dir("/usr/lib").into_iter().flatten();
+    ["/usr/lib", "/usr/lib64", "/usr/local/lib"]
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(of_processors.filter_map(|entry| Some(entry.ok()?.path())))
+        .find_map(in_folder)
 }
 
 fn find_postgres() -> Option<PathBuf> {

@@ -8,8 +8,6 @@
 
 mod bench;
 mod generate;
-mod install;
-mod postgres;
 mod suites;
 mod tally;
 mod test;

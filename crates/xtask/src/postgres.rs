@@ -10,71 +10,120 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Written for tests: nothing needs to survive a crash of the machine.
-const OPTIONS: &str = "-c listen_addresses='' -c fsync=off -c full_page_writes=off \
-                       -c max_connections=300 -c shared_buffers=64MB";
+/// Nothing of most tests needs to survive a crash of the machine.
+const QUICK: &str = "-c fsync=off -c full_page_writes=off";
+
+/// A server as in production, with little log, so that it fits on a small disk.
+const DURABLE: &str = "-c fsync=on -c full_page_writes=on -c max_wal_size=48MB -c min_wal_size=32MB \
+                       -c log_min_messages=warning";
+
+/// What every server has.
+const OPTIONS: &str = "-c listen_addresses='' -c max_connections=300 -c shared_buffers=64MB";
+
+/// What a server is for.
+#[derive(Clone, Debug, Default)]
+pub struct Purpose {
+    /// Commits survive `kill -9`, as in production.
+    pub durable: bool,
+    /// Folder in which the server's own is made; the temporary folder when nothing is said.
+    pub within: Option<PathBuf>,
+}
 
 /// A server that runs until this value is dropped.
-pub(crate) struct Postgres {
+pub struct Postgres {
     /// Superuser URL of the server.
-    pub(crate) url: String,
+    pub url: String,
+    user: User,
+    programs: PathBuf,
+    folder: PathBuf,
+    options: String,
     guard: Child,
 }
 
 impl Postgres {
+    /// Makes and starts a server for tests that need no durability.
+    ///
+    /// # Errors
+    /// What is missing, and what the server says.
+    pub fn start() -> Result<Self> {
+        Self::start_for(&Purpose::default())
+    }
+
     /// Makes and starts a server.
-    pub(crate) fn start() -> Result<Self> {
+    ///
+    /// # Errors
+    /// What is missing, and what the server says.
+    pub fn start_for(purpose: &Purpose) -> Result<Self> {
         let programs = install::postgres()?;
         let user = User::choose()?;
-        let folder = tempfile::Builder::new().prefix("stoa-pg-").tempdir()?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("stoa-pg-");
+        let folder = match &purpose.within {
+            Some(within) => folder.tempdir_in(within)?,
+            None => folder.tempdir()?,
+        };
         user.give(folder.path())?;
         let data = folder.path().join("data");
         let (data_text, folder_text) = (text(&data)?, text(folder.path())?);
         println!("== PostgreSQL in {folder_text} ({})", text(&programs)?);
-        user.run(
-            &programs.join("initdb"),
-            &[
-                "-D",
-                data_text,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "-N",
-            ],
-        )?;
+        let mut initdb = vec!["-D", data_text, "-U", "postgres", "-A", "trust"];
+        initdb.extend(["-E", "UTF8", "--no-locale", "-N"]);
+        if purpose.durable {
+            // A small disk must hold more than one segment.
+            initdb.push("--wal-segsize=4");
+        }
+        user.run(&programs.join("initdb"), &initdb)?;
         // From here on the folder is the guard's to remove.
         let guard = user.guard(&programs.join("pg_ctl"), data_text, folder_text)?;
         let folder = folder.keep();
+        let kind = if purpose.durable { DURABLE } else { QUICK };
         let postgres = Self {
             url: format!(
                 "postgres://postgres@localhost/postgres?host={}",
                 text(&folder)?
             ),
+            options: format!("{OPTIONS} {kind} -k {}", text(&folder)?),
+            user,
+            programs,
+            folder,
             guard,
         };
-        let options = format!("{OPTIONS} -k {}", text(&folder)?);
-        let log = folder.join("log");
-        user.run(
-            &programs.join("pg_ctl"),
-            &[
-                "-D",
-                data_text,
-                "-l",
-                text(&log)?,
-                "-w",
-                "-t",
-                "60",
-                "-o",
-                &options,
-                "start",
-            ],
-        )
-        .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+        postgres.run()?;
         Ok(postgres)
+    }
+
+    /// Starts the server, which must not be running.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn run(&self) -> Result<()> {
+        let (data, log) = (self.data(), self.folder.join("log"));
+        let mut arguments = vec!["-D", text(&data)?, "-l", text(&log)?, "-w", "-t", "60"];
+        arguments.extend(["-o", &self.options, "start"]);
+        self.user
+            .run(&self.programs.join("pg_ctl"), &arguments)
+            .with_context(|| std::fs::read_to_string(&log).unwrap_or_default())
+    }
+
+    /// Whether the server has a process.
+    pub fn is_running(&self) -> bool {
+        self.postmaster()
+            .is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
+    }
+
+    /// Process id of the server's first process, if it has written one.
+    pub fn postmaster(&self) -> Option<u32> {
+        let lock = std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        lock.lines().next()?.trim().parse().ok()
+    }
+
+    /// The socket that clients connect to.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 }
 

@@ -1,13 +1,13 @@
 //! `cargo xtask test`: every test, with what the tests need.
 
-use crate::install;
-use crate::postgres::Postgres;
 use crate::suites::{DEFAULT, FEATURE, Plan, Suite};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use xtask::install;
+use xtask::postgres::Postgres;
 
 /// What to run.
 #[derive(clap::Args)]
