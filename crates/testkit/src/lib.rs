@@ -1,5 +1,7 @@
 //! What tests of every room share: engines, clocks, callers.
 
 pub mod callers;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod engine;
 pub mod http;
