@@ -1,7 +1,9 @@
 //! The guard in front of every service, in one process too: no valid internal token, no call.
 
-use crate::identity::{Trust, refused};
-use crate::{Caller, Tasks, status};
+use crate::identity::refused;
+use crate::transport::timing::timeout_of;
+use crate::transport::{CLIENT, Place, Sender};
+use crate::{Caller, Tasks, Trust, status};
 use futures::FutureExt as _;
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -43,8 +45,16 @@ pub struct Guard {
 struct State {
     settings: GuardSettings,
     methods: HashMap<&'static str, (&'static Method, Action)>,
-    verified: moka::sync::Cache<Box<str>, Arc<(Caller, i64)>>,
+    verified: moka::sync::Cache<Box<str>, Arc<Verified>>,
     seen_commands: moka::sync::Cache<(RequestId, &'static str), ()>,
+}
+
+/// A token that was verified.
+struct Verified {
+    caller: Caller,
+    expires_s: i64,
+    /// The state of the trust it was verified with.
+    generation: u64,
 }
 
 /// Why a call was not let through; only for our own log.
@@ -98,12 +108,7 @@ impl State {
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(Refusal::NoToken)?;
         let caller = self.verify(token)?;
-        // In one process the stub names the caller; between machines the peer certificate does.
-        let sender = request
-            .headers()
-            .get("stoa-caller")
-            .and_then(|value| value.to_str().ok())
-            .ok_or(Refusal::WrongCaller)?;
+        let sender = sender(request).ok_or(Refusal::WrongCaller)?;
         if !method.callers.contains(&sender) {
             return Err(Refusal::WrongCaller);
         }
@@ -124,9 +129,12 @@ impl State {
 
     fn verify(&self, token: &str) -> Result<Caller, Refusal> {
         let now_s = self.settings.clock.now().as_secs();
-        if let Some(known) = self.verified.get(token) {
-            return if known.1 > now_s {
-                Ok(known.0.clone())
+        let generation = self.settings.trust.generation();
+        if let Some(known) = self.verified.get(token)
+            && known.generation == generation
+        {
+            return if known.expires_s > now_s {
+                Ok(known.caller.clone())
             } else {
                 Err(Refusal::BadToken)
             };
@@ -146,10 +154,24 @@ impl State {
         };
         // A command token is used once or twice; only read tokens are worth a place.
         if caller.class == Class::Read {
-            self.verified
-                .insert(token.into(), Arc::new((caller.clone(), claims.exp)));
+            let verified = Verified {
+                caller: caller.clone(),
+                expires_s: claims.exp,
+                generation,
+            };
+            self.verified.insert(token.into(), Arc::new(verified));
         }
         Ok(caller)
+    }
+}
+
+/// The name of the process that sent a call: by its certificate between machines; in one process
+/// and on the loopback the stub names it.
+fn sender(request: &http::Request<Body>) -> Option<&str> {
+    match request.extensions().get::<Sender>() {
+        Some(Sender::Process(name)) => Some(name),
+        Some(Sender::Client(_)) => Some(CLIENT),
+        Some(Sender::Loopback) | None => request.headers().get("stoa-caller")?.to_str().ok(),
     }
 }
 
@@ -178,10 +200,13 @@ impl Service<http::Request<Body>> for Guard {
             }
         };
         request.extensions_mut().insert(caller);
+        let place = request.extensions_mut().remove::<Place>();
+        let limit = timeout_of(request.headers()).filter(|_| !method.streaming);
         let mut inner = self.inner.clone();
         let path = method.path;
         let call = async move { inner.call(request).await };
         let guarded = async move {
+            let _place = place;
             match std::panic::AssertUnwindSafe(call).catch_unwind().await {
                 Ok(answer) => answer,
                 Err(_) => {
@@ -191,15 +216,28 @@ impl Service<http::Request<Body>> for Guard {
             }
         };
         if method.class == Class::Command {
-            // A client that hangs up does not stop a command half way.
+            // A client that hangs up or waits no longer does not stop a command half way.
             let running = state.settings.tasks.spawn(guarded);
-            return Box::pin(async move {
+            return Box::pin(within(limit, async move {
                 running
                     .await
                     .unwrap_or_else(|_| Ok(tonic::Status::unavailable("stopping").into_http()))
-            });
+            }));
         }
-        Box::pin(guarded)
+        Box::pin(within(limit, guarded))
+    }
+}
+
+/// The answer, if it comes in the time that the caller waits.
+async fn within(
+    limit: Option<Duration>,
+    answer: impl Future<Output = Result<http::Response<Body>, Infallible>>,
+) -> Result<http::Response<Body>, Infallible> {
+    match limit {
+        None => answer.await,
+        Some(limit) => tokio::time::timeout(limit, answer)
+            .await
+            .unwrap_or_else(|_| Ok(tonic::Status::deadline_exceeded("too slow").into_http())),
     }
 }
 

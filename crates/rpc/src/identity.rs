@@ -1,18 +1,23 @@
 //! A process's own identity towards the others, and whom it trusts.
 
-use crate::keys::{self, BadToken, SigningKey, VerifyingKey};
+use crate::files;
+use crate::keys::SigningKey;
 use crate::token::{AUDIENCE, COMMAND_LIFE_S, Claims, READ_LIFE_S, TYP};
+use crate::{KeyFileError, Tasks};
 use parking_lot::RwLock;
-use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use stoa_policy::{Actor, Level};
+use std::time::Duration;
+use stoa_policy::Actor;
 use stoa_proto::Class;
 use stoa_types::id::{MarketplaceId, RequestId};
 use stoa_types::{Clock, Entropy, Problem};
 use tonic::metadata::{Ascii, MetadataValue};
 
 /// The name of the gateway among the processes.
-const GATEWAY: &str = "gateway";
+pub(crate) const GATEWAY: &str = "gateway";
+/// How often a key file is looked at.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// What a process signs its internal tokens with. Cheap to clone.
 #[derive(Clone)]
@@ -20,7 +25,8 @@ pub struct Identity(Arc<Inner>);
 
 struct Inner {
     name: &'static str,
-    key: SigningKey,
+    key: RwLock<Arc<SigningKey>>,
+    file: Option<PathBuf>,
     marketplace: MarketplaceId,
     clock: Arc<dyn Clock>,
 }
@@ -36,10 +42,62 @@ impl Identity {
     ) -> Self {
         Self(Arc::new(Inner {
             name,
-            key,
+            key: RwLock::new(Arc::new(key)),
+            file: None,
             marketplace,
             clock,
         }))
+    }
+
+    /// The identity of a process whose key is in a PEM file that may change (PKCS#8, Ed25519, not
+    /// readable by the world).
+    ///
+    /// # Errors
+    /// [`KeyFileError`] for a file that is missing, open to others or no such key.
+    pub fn from_file(
+        name: &'static str,
+        path: &Path,
+        marketplace: MarketplaceId,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, KeyFileError> {
+        let key = SigningKey::from_pem_file(path)?;
+        Ok(Self(Arc::new(Inner {
+            name,
+            key: RwLock::new(Arc::new(key)),
+            file: Some(path.to_owned()),
+            marketplace,
+            clock,
+        })))
+    }
+
+    /// Reads the key file again and signs with the new key from now on; true when it changed.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] when the new file is bad; the old key stays in use.
+    pub fn reload(&self) -> Result<bool, KeyFileError> {
+        let Some(file) = &self.0.file else {
+            return Ok(false);
+        };
+        let fresh = SigningKey::from_pem_file(file)?;
+        let mut key = self.0.key.write();
+        let changed = key.kid() != fresh.kid();
+        if changed {
+            *key = Arc::new(fresh);
+        }
+        Ok(changed)
+    }
+
+    /// Follows the key file until the process stops.
+    pub fn watch(&self, tasks: &Tasks) {
+        let identity = self.clone();
+        files::watch(tasks, WATCH, "key of this process", move || {
+            identity.reload()
+        });
+    }
+
+    /// The key that signs now.
+    pub(crate) fn key(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.0.key.read())
     }
 
     /// An identity with a fresh key that lives in memory only.
@@ -114,8 +172,7 @@ impl Identity {
             exp,
         };
         let token = self
-            .0
-            .key
+            .key()
             .sign(TYP, &claims)
             .expect("claims are a JSON object");
         Credentials::from_token(&token, self.0.name)
@@ -169,64 +226,6 @@ impl std::fmt::Debug for Credentials {
     /// Without the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Credentials({})", self.caller)
-    }
-}
-
-/// The public keys of the processes of one deployment, by key id. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Trust(Arc<RwLock<HashMap<String, (&'static str, VerifyingKey)>>>);
-
-impl Trust {
-    /// Nobody is trusted yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Trusts the key of a process that lives in this one.
-    pub fn add(&self, identity: &Identity) {
-        let key = identity.0.key.verifying();
-        self.0
-            .write()
-            .insert(key.kid().to_owned(), (identity.0.name, key));
-    }
-
-    /// Verifies a token: signature, kind, audience, marketplace, time, and that its issuer may
-    /// assert its level. Returns the claims, the caller they speak of and the issuing process.
-    pub(crate) fn verify(
-        &self,
-        token: &str,
-        marketplace: &MarketplaceId,
-        now_s: i64,
-    ) -> Result<(Claims, Actor, &'static str), BadToken> {
-        let header = keys::header(token)?;
-        if header.typ != TYP {
-            return Err(BadToken);
-        }
-        let (name, key) = self.0.read().get(&header.kid).cloned().ok_or(BadToken)?;
-        let claims: Claims = key.verify(token)?;
-        let actor = claims.actor().ok_or(BadToken)?;
-        let gateway = name == GATEWAY;
-        let issuer_fits = if gateway {
-            claims.iss == "stoa:gateway"
-        } else {
-            claims.iss.strip_prefix("stoa:svc:") == Some(name)
-        };
-        let level_fits = match actor.level {
-            Level::Service => false,
-            Level::System => !gateway && claims.sub.strip_prefix("svc:") == Some(name),
-            _ => gateway,
-        };
-        let good = issuer_fits
-            && level_fits
-            && claims.aud == AUDIENCE
-            && claims.mkt == marketplace.to_string()
-            && claims.iat <= now_s + 30
-            && claims.exp > now_s;
-        if good {
-            Ok((claims, actor, name))
-        } else {
-            Err(BadToken)
-        }
     }
 }
 

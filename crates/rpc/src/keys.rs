@@ -45,9 +45,8 @@ impl SigningKey {
         let seed: [u8; 32] = seed.try_into().map_err(|_| BadKey)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| BadKey)?;
         let public: [u8; 32] = pair.public_key().as_ref().try_into().map_err(|_| BadKey)?;
-        let kid = URL_SAFE_NO_PAD.encode(&public[..12]);
         Ok(Self {
-            kid,
+            kid: kid_of(&public),
             pair,
             public,
             seed,
@@ -124,6 +123,12 @@ impl VerifyingKey {
         })
     }
 
+    /// The key of 32 public bytes under the id that its private half signs with.
+    pub(crate) fn of_public(public: &[u8]) -> Result<Self, BadKey> {
+        let public: &[u8; 32] = public.try_into().map_err(|_| BadKey)?;
+        Self::new(kid_of(public), public)
+    }
+
     /// Key id.
     pub fn kid(&self) -> &str {
         &self.kid
@@ -149,6 +154,11 @@ impl std::fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "VerifyingKey({})", self.kid)
     }
+}
+
+/// The id of a key: the beginning of its public half.
+fn kid_of(public: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(&public[..12])
 }
 
 /// The header of one of our tokens.

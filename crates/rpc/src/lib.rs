@@ -8,21 +8,32 @@
 
 pub mod access_token;
 mod caller;
+pub mod certificates;
+pub mod files;
 mod guard;
 mod identity;
+mod key_files;
 pub mod keys;
 mod peer;
 pub mod status;
 mod tasks;
 mod token;
+pub mod transport;
+mod trust;
 mod unary;
 
 pub use caller::Caller;
 pub use guard::{Guard, GuardSettings};
-pub use identity::{Credentials, Identity, Trust};
+pub use identity::{Credentials, Identity};
+pub use key_files::KeyFileError;
 pub use peer::{LocalSlot, Peer};
 pub use tasks::Tasks;
 pub use token::{COMMAND_LIFE_S, Claims, READ_LIFE_S};
+pub use transport::{
+    PeerCounts, RemoteConfig, RpcServer, ServerConfig, ServerCounts, ServerError, Tls, TlsError,
+    TlsFiles,
+};
+pub use trust::{PROCESSES, Trust};
 pub use unary::{field, unary};
 
 pub use stoa_types::{Problem, Problems};

@@ -1,11 +1,14 @@
-//! The other end of a call: a service in the same process or behind a channel.
+//! The other end of a call: a service in the same process or in others.
 
 use crate::Guard;
+use crate::transport::timing::timeout_of;
+use crate::transport::{PeerCounts, Pool, RemoteConfig};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt as _};
@@ -18,8 +21,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// A service that can be called. Cheap to clone; generated clients take it as their transport.
 #[derive(Clone)]
 pub struct Peer {
-    inner: Inner,
+    way: Way,
     deadline: Option<Duration>,
+}
+
+#[derive(Clone)]
+enum Way {
+    Local(Inner),
+    Remote(Arc<Pool>),
 }
 
 /// The place of a service in the same process, filled once it is built: services that call each
@@ -54,19 +63,27 @@ impl LocalSlot {
             }
         });
         Peer {
-            inner: BoxCloneSyncService::new(call),
+            way: Way::Local(BoxCloneSyncService::new(call)),
             deadline: Some(DEADLINE),
         }
     }
 }
 
 impl Peer {
-    /// A service behind a channel.
-    pub fn channel(channel: tonic::transport::Channel) -> Self {
-        let inner = BoxCloneSyncService::new(channel.map_err(BoxError::from));
+    /// A service in other processes, at any number of addresses. It begins to connect at once and
+    /// needs none of them to be up; it must be made on a runtime.
+    pub fn remote(config: RemoteConfig) -> Self {
         Self {
-            inner,
+            way: Way::Remote(Pool::new(config)),
             deadline: Some(DEADLINE),
+        }
+    }
+
+    /// Figures of the calls to other processes; none for a service in this one.
+    pub fn counts(&self) -> Option<Arc<PeerCounts>> {
+        match &self.way {
+            Way::Local(_) => None,
+            Way::Remote(pool) => Some(pool.counts()),
         }
     }
 
@@ -84,19 +101,35 @@ impl Service<http::Request<Body>> for Peer {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx)
+        match &mut self.way {
+            Way::Local(inner) => inner.poll_ready(cx),
+            Way::Remote(_) => Poll::Ready(Ok(())),
+        }
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let call = self.inner.call(request);
-        match self.deadline {
+        let asked = timeout_of(request.headers());
+        let limit = match (self.deadline, asked) {
+            (Some(ours), Some(asked)) => Some(ours.min(asked)),
+            (ours, asked) => ours.or(asked),
+        };
+        let call: Self::Future = match &mut self.way {
+            Way::Local(inner) => inner.call(request),
+            Way::Remote(pool) => {
+                let pool = Arc::clone(pool);
+                let deadline = limit.map(|limit| Instant::now() + limit);
+                Box::pin(async move {
+                    let answered = pool.call(request, deadline).await;
+                    Ok(answered.unwrap_or_else(tonic::Status::into_http))
+                })
+            }
+        };
+        match limit {
             None => call,
-            Some(deadline) => Box::pin(async move {
-                tokio::time::timeout(deadline, call)
-                    .await
-                    .unwrap_or_else(
-                        |_| Ok(tonic::Status::deadline_exceeded("too slow").into_http()),
-                    )
+            Some(limit) => Box::pin(async move {
+                tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
+                    Ok(tonic::Status::deadline_exceeded("too slow").into_http())
+                })
             }),
         }
     }

@@ -1,0 +1,339 @@
+//! Calls between processes over real sockets.
+
+use crate::process::{
+    BAN, Deployment, FOLLOW, Process, SHOW, call, call_held, local, peer_at, quick, request, send,
+    until,
+};
+use futures::FutureExt as _;
+use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use stoa_rpc::{Peer, RemoteConfig, ServerConfig};
+use tokio::io::AsyncReadExt as _;
+use tonic::Code;
+use tower::ServiceExt as _;
+
+/// Two processes and a peer that is connected to both.
+async fn two(d: &Deployment) -> (Process, Process, Peer) {
+    let (one, two) = (d.process("one"), d.process("two"));
+    let peer = peer_at(&[one.address, two.address], None);
+    let counts = peer.counts().unwrap();
+    until(|| counts.connections.get() == 2).await;
+    (one, two, peer)
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_all_addresses() {
+    let d = Deployment::new();
+    let (one, two, peer) = two(&d).await;
+    let mut answered = HashSet::new();
+    while answered.len() < 2 {
+        let outcome = call(&peer, SHOW, &d.read()).await;
+        assert_eq!(outcome.code, Code::Ok);
+        answered.extend(outcome.by);
+    }
+    assert!(one.calls() > 0 && two.calls() > 0);
+}
+
+#[tokio::test]
+async fn a_busy_address_gets_fewer_calls() {
+    let d = Deployment::new();
+    let (one, two, peer) = two(&d).await;
+    let held = call_held(&peer, SHOW, d.read());
+    until(|| one.calls() + two.calls() == 1).await;
+    let (busy, free) = if one.calls() == 1 {
+        (&one, &two)
+    } else {
+        (&two, &one)
+    };
+    for _ in 0..20 {
+        assert!(call(&peer, SHOW, &d.read()).await.is_ok());
+    }
+    assert_eq!((busy.calls(), free.calls()), (1, 20));
+    busy.release();
+    assert!(held.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_dead_address_fails_no_read_and_comes_back() {
+    let d = Deployment::new();
+    let (one, _two, peer) = two(&d).await;
+    let address = one.address;
+    one.kill();
+    for _ in 0..100 {
+        assert!(call(&peer, SHOW, &d.read()).await.is_ok());
+    }
+    let again = d.process_with("again", ServerConfig::new(address, None));
+    loop {
+        let outcome = call(&peer, SHOW, &d.read()).await;
+        assert_eq!(outcome.code, Code::Ok);
+        if outcome.by.as_deref() == Some("again") {
+            break;
+        }
+    }
+    assert!(again.calls() > 0);
+}
+
+#[tokio::test]
+async fn a_read_in_flight_is_made_again_and_a_command_is_not() {
+    let d = Deployment::new();
+    for (path, credentials) in [(SHOW, d.read()), (BAN, d.command())] {
+        let (one, two, peer) = two(&d).await;
+        let held = call_held(&peer, path, credentials);
+        until(|| one.calls() + two.calls() == 1).await;
+        let (hit, other) = if one.calls() == 1 {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        other.release();
+        hit.kill();
+        let outcome = held.await.unwrap();
+        if path == SHOW {
+            assert!(outcome.is_ok(), "{outcome:?}");
+            assert_eq!(other.calls(), 1);
+        } else {
+            assert_eq!(outcome.code, Code::Unavailable);
+            assert_eq!(other.calls(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_is_made_again_only_if_the_peer_did_not_begin_with_it() {
+    let d = Deployment::new();
+    for (reason, path, repeated) in [
+        (h2::Reason::REFUSED_STREAM, BAN, true),
+        (h2::Reason::REFUSED_STREAM, SHOW, true),
+        (h2::Reason::INTERNAL_ERROR, BAN, false),
+        (h2::Reason::INTERNAL_ERROR, SHOW, true),
+    ] {
+        let listener = tokio::net::TcpListener::bind(local(0)).await.unwrap();
+        let refusing = listener.local_addr().unwrap();
+        let _refuses =
+            tokio_util::task::AbortOnDropHandle::new(stoa_rpc::Tasks::new().spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    respond.send_reset(reason);
+                }
+            }));
+        let good = d.process("good");
+        let peer = peer_at(&[refusing, good.address], None);
+        let counts = peer.counts().unwrap();
+        until(|| counts.connections.get() == 2).await;
+        let mut failed = 0;
+        for _ in 0..20 {
+            let credentials = if path == BAN { d.command() } else { d.read() };
+            let outcome = call(&peer, path, &credentials).await;
+            failed += usize::from(!outcome.is_ok());
+        }
+        assert_eq!(failed == 0, repeated, "{reason:?} {path}");
+        assert_eq!(counts.retries.get() > 0, repeated, "{reason:?} {path}");
+        assert_eq!(good.calls(), 20 - failed);
+    }
+}
+
+#[tokio::test]
+async fn processes_start_in_any_order() {
+    let d = Deployment::new();
+    let free = std::net::TcpListener::bind(local(0)).unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let peer = peer_at(&[address], None);
+    let credentials = d.read();
+    let mut early = call(&peer, SHOW, &credentials).boxed();
+    assert!(futures::poll!(&mut early).is_pending());
+    let _one = d.process_with("one", ServerConfig::new(address, None));
+    assert!(early.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_peer_that_stays_away_is_unavailable_soon() {
+    let d = Deployment::new();
+    let free = std::net::TcpListener::bind(local(0)).unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut config = RemoteConfig::new("users", vec![address.to_string()], None);
+    config.timing.patience = Duration::from_millis(50);
+    let peer = Peer::remote(config);
+    let outcome = call(&peer, SHOW, &d.read()).await;
+    assert_eq!(outcome.code, Code::Unavailable);
+    // It has been away for long enough: nobody waits for it any more.
+    let credentials = d.read();
+    let second = call(&peer, SHOW, &credentials);
+    let second = tokio::time::timeout(Duration::from_millis(40), second);
+    assert_eq!(second.await.unwrap().code, Code::Unavailable);
+    assert_eq!(peer.counts().unwrap().failures.get(), 2);
+}
+
+#[tokio::test]
+async fn new_addresses_of_a_name_are_used_and_old_ones_left() {
+    let d = Deployment::new();
+    let (one, two) = (d.process("one"), d.process("two"));
+    let name = Arc::new(Mutex::new(vec![one.address]));
+    let mut config = RemoteConfig::new("users", vec!["users.example:1".into()], None);
+    config.timing = quick();
+    let listed = Arc::clone(&name);
+    config.resolver = Arc::new(move |_| {
+        let now = listed.lock().clone();
+        Box::pin(async move { Ok(now) })
+    });
+    let peer = Peer::remote(config);
+    assert_eq!(
+        call(&peer, SHOW, &d.read()).await.by.as_deref(),
+        Some("one")
+    );
+    let held = call_held(&peer, SHOW, d.read());
+    one.reached(2).await;
+    *name.lock() = vec![two.address];
+    let counts = peer.counts().unwrap();
+    two.counts_connections(1).await;
+    until(|| counts.addresses.get() == 1).await;
+    for _ in 0..20 {
+        let outcome = call(&peer, SHOW, &d.read()).await;
+        assert_eq!(outcome.by.as_deref(), Some("two"));
+    }
+    // What ran at the old address ends there.
+    one.release();
+    assert_eq!(held.await.unwrap().by.as_deref(), Some("one"));
+    until(|| one.counts.connections.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_ends_streams_at_once() {
+    let d = Deployment::new();
+    let one = d.process("one");
+    let peer = peer_at(&[one.address], None).streaming();
+    let answer = peer.oneshot(request(FOLLOW, &d.own())).await.unwrap();
+    let mut body = answer.into_body();
+    assert!(body.frame().await.unwrap().unwrap().is_data());
+    one.kill();
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_deadline() {
+    let d = Deployment::new();
+    let one = d.process("one");
+    let peer = peer_at(&[one.address], None);
+    let mut read = request(SHOW, &d.read());
+    read.headers_mut().insert("x-hold", "1".parse().unwrap());
+    read.headers_mut()
+        .insert("grpc-timeout", "50m".parse().unwrap());
+    assert_eq!(send(&peer, read).await.code, Code::DeadlineExceeded);
+    until(|| one.dropped() == 1).await;
+    until(|| one.counts.running.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_command_runs_to_its_end_when_its_caller_waits_no_longer() {
+    let d = Deployment::new();
+    let one = d.process("one");
+    let peer = peer_at(&[one.address], None);
+    let mut command = request(BAN, &d.command());
+    command.headers_mut().insert("x-hold", "1".parse().unwrap());
+    command
+        .headers_mut()
+        .insert("grpc-timeout", "50m".parse().unwrap());
+    assert_eq!(send(&peer, command).await.code, Code::DeadlineExceeded);
+    // It still takes up its place.
+    assert_eq!(one.counts.running.get(), 1);
+    one.release();
+    one.tasks.shut_down().await;
+    assert_eq!(one.dropped(), 0);
+    assert_eq!(one.counts.running.get(), 0);
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_turned_away_and_goes_elsewhere() {
+    let d = Deployment::new();
+    let mut config = ServerConfig::new(local(0), None);
+    config.max_concurrent = 1;
+    let (one, two) = (d.process_with("one", config), d.process("two"));
+    let alone = peer_at(&[one.address], None);
+    let held = call_held(&alone, SHOW, d.read());
+    one.reached(1).await;
+    assert_eq!(call(&alone, SHOW, &d.read()).await.code, Code::Unavailable);
+    assert!(one.counts.shed.get() > 0);
+    // Streams are not counted among the calls.
+    let streams = alone.clone().streaming();
+    let stream = streams.oneshot(request(FOLLOW, &d.own())).await.unwrap();
+    assert!(!stream.headers().contains_key("stoa-shed"));
+
+    let both = peer_at(&[one.address, two.address], None);
+    let counts = both.counts().unwrap();
+    until(|| counts.connections.get() == 2).await;
+    while counts.shed.get() == 0 {
+        assert!(call(&both, SHOW, &d.read()).await.is_ok());
+        assert!(call(&both, BAN, &d.command()).await.is_ok());
+    }
+    one.release();
+    assert!(held.await.unwrap().is_ok());
+    assert!(call(&alone, SHOW, &d.read()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stopping_process_finishes_its_calls_and_ends_its_streams() {
+    let d = Deployment::new();
+    let (one, two) = (d.process("one"), d.process("two"));
+    let alone = peer_at(&[one.address], None);
+    let held = call_held(&alone, SHOW, d.read());
+    let streams = alone.clone().streaming();
+    let mut stream = streams.oneshot(request(FOLLOW, &d.own())).await.unwrap();
+    one.reached(2).await;
+    assert!(stream.body_mut().frame().await.unwrap().unwrap().is_data());
+    let both = peer_at(&[one.address, two.address], None);
+    let counts = both.counts().unwrap();
+    until(|| counts.connections.get() == 2).await;
+
+    let tasks = one.tasks.clone();
+    let stopped = stoa_rpc::Tasks::new().spawn(async move { tasks.shut_down().await });
+    let end = stream.body_mut().frame().await.unwrap().unwrap();
+    let status = tonic::Status::from_header_map(end.trailers_ref().unwrap()).unwrap();
+    assert_eq!(status.code(), Code::Unavailable);
+    for _ in 0..50 {
+        assert!(call(&both, SHOW, &d.read()).await.is_ok());
+        assert!(call(&both, BAN, &d.command()).await.is_ok());
+    }
+    assert!(!stopped.is_finished());
+    one.release();
+    assert!(held.await.unwrap().is_ok());
+    stopped.await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_and_silent_ones_are_closed() {
+    let d = Deployment::new();
+    let mut config = ServerConfig::new(local(0), None);
+    config.max_connections = 1;
+    config.handshake = Duration::from_millis(200);
+    let one = d.process_with("one", config);
+    let mut silent = tokio::net::TcpStream::connect(one.address).await.unwrap();
+    one.counts_connections(1).await;
+    let mut second = tokio::net::TcpStream::connect(one.address).await.unwrap();
+    assert_eq!(second.read(&mut [0; 64]).await.unwrap_or(0), 0);
+    assert_eq!(one.counts.refused_connections.get(), 1);
+    // The first never says a word; its place is free again soon.
+    let mut greeting = Vec::new();
+    let _ = silent.read_to_end(&mut greeting).await;
+    until(|| one.counts.connections.get() == 0).await;
+    assert_eq!(one.counts.failed_handshakes.get(), 1);
+    let peer = peer_at(&[one.address], None);
+    assert!(call(&peer, SHOW, &d.read()).await.is_ok());
+}
+
+// contract: security S65
+#[tokio::test]
+async fn without_tls_only_the_loopback_is_served() {
+    for (address, served) in [("0.0.0.0", false), ("::", false), ("127.0.0.1", true)] {
+        let config = ServerConfig::new(
+            (address.parse::<std::net::IpAddr>().unwrap(), 0).into(),
+            None,
+        );
+        assert_eq!(stoa_rpc::RpcServer::bind(config).await.is_ok(), served);
+    }
+}
