@@ -23,6 +23,7 @@ struct Shared {
     from_s: i64,
     exp_s: i64,
     epoch: i64,
+    kid: String,
 }
 
 impl AnonymousTokens {
@@ -32,7 +33,7 @@ impl AnonymousTokens {
     }
 
     /// The token that callers of this application get now.
-    pub(crate) fn grant(
+    pub(crate) async fn grant(
         &self,
         application: &Application,
         tokens: &Tokens,
@@ -44,16 +45,20 @@ impl AnonymousTokens {
             (shared.from_s..shared.from_s + SHARED_S).contains(&now_s)
                 && shared.exp_s > now_s
                 && shared.epoch == application.epoch
+                && shared.kid == tokens.keys.ring().active().kid()
         };
         let shared = match self.tokens.get(&application.id).filter(fits) {
             Some(shared) => shared,
             None => {
-                let (token, exp_s) = tokens.anonymous(application, now, entropy)?;
+                // As they are now: this token goes to everybody for a minute.
+                let ring = tokens.keys.now().await?;
+                let (token, exp_s) = tokens.anonymous(application, &ring, now, entropy)?;
                 let shared = Shared {
                     token,
                     from_s: now_s,
                     exp_s,
                     epoch: application.epoch,
+                    kid: ring.active().kid().to_owned(),
                 };
                 self.tokens.insert(application.id, shared.clone());
                 shared

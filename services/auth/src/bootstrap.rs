@@ -1,6 +1,7 @@
 //! The first start: an empty store becomes an installation.
 
 use crate::domain::application::{Application, Kind, Secret};
+use crate::domain::rotation::{KeyRow, State};
 use crate::domain::seal::MasterKey;
 use crate::events;
 use crate::signing;
@@ -155,7 +156,12 @@ pub async fn bootstrap(
             epoch: 0,
             disabled: false,
         },
-        key: signing::fresh(&MasterKey::new(master_key), entropy),
+        key: signing::fresh(
+            State::Active,
+            &MasterKey::new(master_key),
+            clock.now(),
+            entropy,
+        ),
         name: preset
             .marketplace_name
             .clone()
@@ -177,7 +183,7 @@ struct First {
     marketplace: Application,
     integration: Application,
     owner: Operator,
-    key: keys::KeyRow,
+    key: KeyRow,
     name: String,
     environment: Environment,
 }
@@ -196,7 +202,7 @@ async fn store(
     applications::put_application(&tx, &first.marketplace, "Marketplace", now).await?;
     applications::put_application(&tx, &first.integration, "Integration", now).await?;
     operators::put_operator(&tx, &first.owner, email, now).await?;
-    keys::put_key(&tx, &first.key, now).await?;
+    keys::put_key(&tx, &first.key).await?;
     let settings = pb::Settings {
         version: 1,
         marketplace: Some(pb::Marketplace {
@@ -210,13 +216,12 @@ async fn store(
     };
     settings::put_settings(&tx, &settings).await?;
     let origin = Origin::new(&Actor::system("bootstrap"), None);
-    let key = signing::public_half(&first.key);
     // Consumers that begin at position 0 must find what they would otherwise wait for.
     stoa_feed::emit(
         &tx,
         [
             events::settings_changed(&settings, &origin, now, entropy),
-            events::key_promoted(&key, &origin, now, entropy),
+            events::key(&first.key, State::Active, &origin, now, entropy),
         ],
     )
     .await?;
@@ -391,7 +396,7 @@ mod tests {
         request.extensions_mut().insert(world.nobody());
         let rpc = Rpc(std::sync::Arc::clone(&world.auth));
         let tokens = rpc.grant_password(request).await.unwrap().into_inner();
-        let seed = world.auth.tokens.keys.active().seed().to_vec();
+        let seed = world.auth.tokens.keys.ring().active().seed().to_vec();
         db.close().await;
         let mut bytes = Vec::new();
         for file in std::fs::read_dir(folder.path()).unwrap() {

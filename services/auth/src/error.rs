@@ -1,5 +1,6 @@
 //! What can go wrong in auth, and what clients are told.
 
+use crate::signing::{BadKeys, ReadKeys};
 use stoa_credentials::Busy;
 use stoa_db::DbError;
 use stoa_policy::Denied;
@@ -45,6 +46,9 @@ pub(crate) enum Error {
     /// The own database.
     #[error("storage failed")]
     Db(#[from] DbError),
+    /// The stored keys cannot be used.
+    #[error(transparent)]
+    Keys(BadKeys),
     /// A token could not be signed.
     #[error("a token could not be signed")]
     Sign(#[from] BadKey),
@@ -53,6 +57,15 @@ pub(crate) enum Error {
 impl From<Busy> for Error {
     fn from(_: Busy) -> Self {
         Self::TooMany { retry_after_s: 2 }
+    }
+}
+
+impl From<ReadKeys> for Error {
+    fn from(error: ReadKeys) -> Self {
+        match error {
+            ReadKeys::Bad(error) => Self::Keys(error),
+            ReadKeys::Db(error) => Self::Db(error),
+        }
     }
 }
 
@@ -83,7 +96,7 @@ impl From<Error> for Problems {
                 | DbError::Contended { .. }
                 | DbError::WriteTimeout,
             ) => Problem::unavailable().into(),
-            Error::Db(_) | Error::Sign(_) => Problem::internal().into(),
+            Error::Db(_) | Error::Keys(_) | Error::Sign(_) => Problem::internal().into(),
         }
     }
 }

@@ -1,16 +1,20 @@
 //! What auth tells the others.
 //!
 //! `session.revoked` carries an entry of the revocation log, whatever its kind: the end of a
-//! session, a raised epoch, a changed state. `settings.changed` carries all settings, and
-//! `key.promoted` the public half of a key.
+//! session, a raised epoch, a changed state, a revoked key. `settings.changed` carries all settings,
+//! `key.*` the public half of a key, `application.*` what of an application ends, and when.
 
 use crate::domain::revocation::Entry;
+use crate::domain::rotation::{KeyRow, State};
+use crate::signing;
 use crate::store::revocations;
 use stoa_db::{DbError, Tx};
 use stoa_feed::{EnvelopeBuilder, Origin};
 use stoa_proto::auth as pb;
 use stoa_proto::events::{Envelope, envelope::Payload};
+use stoa_types::id::ClientId;
 use stoa_types::{Entropy, Timestamp};
+use uuid::Uuid;
 
 /// Type of envelopes that carry an entry of the revocation log.
 const REVOKED: &str = "session.revoked";
@@ -48,14 +52,48 @@ pub(crate) fn settings_changed(
         .build(origin, now, entropy)
 }
 
-/// A key signs new tokens from now on.
-pub(crate) fn key_promoted(
-    key: &pb::SigningKey,
+/// A key came into another state: `key.staged`, `key.promoted`, `key.gone`.
+pub(crate) fn key(
+    key: &KeyRow,
+    state: State,
     origin: &Origin,
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Envelope {
-    EnvelopeBuilder::new("key.promoted", &key.kid, 1)
-        .payload(Payload::Key(key.clone()))
+    let (kind, version) = match state {
+        State::Staged => ("key.staged", 1),
+        State::Active => ("key.promoted", 2),
+        State::Retiring => ("key.retiring", 3),
+        State::Revoked => ("key.revoked", 4),
+        State::Gone => ("key.gone", 5),
+    };
+    let public = pb::SigningKey {
+        state: state.name().to_owned(),
+        ..signing::public_half(key)
+    };
+    EnvelopeBuilder::new(kind, &key.kid, version)
+        .payload(Payload::Key(public))
+        .build(origin, now, entropy)
+}
+
+/// An application is deleted, or one of its secrets ends: ids and times only.
+pub(crate) fn application_end(
+    client: ClientId,
+    secret: Option<Uuid>,
+    ends_at: Timestamp,
+    origin: &Origin,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Envelope {
+    let (kind, version) = match secret {
+        None => ("application.deleted", 2),
+        Some(_) => ("application.secret-ended", 1),
+    };
+    EnvelopeBuilder::new(kind, client, version)
+        .payload(Payload::ApplicationEnd(pb::ApplicationEnd {
+            client_id: client.to_string(),
+            secret_id: secret.map(|id| id.to_string()),
+            ends_at_ms: ends_at.as_ms(),
+        }))
         .build(origin, now, entropy)
 }

@@ -12,6 +12,7 @@ mod domain;
 mod error;
 mod events;
 mod jobs;
+mod restore;
 mod rpc;
 mod signing;
 mod store;
@@ -21,6 +22,7 @@ mod tokens;
 
 pub use bootstrap::{BootstrapError, DevCredentials, Installation, Preset, bootstrap};
 pub use domain::lifetimes::{BadLifetimes, Lifetimes, SHORTEST_ACCESS_S, SessionEnds};
+pub use restore::{Ended, restore_floor};
 pub use signing::BadKeys;
 
 use domain::seal::MasterKey;
@@ -81,6 +83,15 @@ pub enum BuildError {
     Db(#[from] DbError),
 }
 
+impl From<signing::ReadKeys> for BuildError {
+    fn from(error: signing::ReadKeys) -> Self {
+        match error {
+            signing::ReadKeys::Bad(error) => Self::Keys(error),
+            signing::ReadKeys::Db(error) => Self::Db(error),
+        }
+    }
+}
+
 /// What handlers, consumers and jobs work with.
 pub(crate) struct Auth {
     pub(crate) db: Db,
@@ -135,8 +146,8 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     let installation = store::installation::installation(&deps.db)
         .await?
         .ok_or(BuildError::NotBootstrapped)?;
-    let rows = store::keys::keys(&deps.db).await?;
-    let keys = signing::Keys::open(&rows, &MasterKey::new(&deps.master_key))?;
+    let keys = signing::Keys::open(deps.db.clone(), MasterKey::new(&deps.master_key)).await?;
+    let floor_s = store::revocations::floor_s(&deps.db, deps.real_clock.now()).await?;
     let wiring = Wiring {
         db: deps.db.clone(),
         identity: deps.identity.clone(),
@@ -164,6 +175,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
             deps.lifetimes,
             installation.installation_id,
             installation.marketplace_id,
+            floor_s,
         ),
         users_feed,
         sequencer: sequencer.clone(),

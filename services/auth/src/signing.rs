@@ -1,11 +1,18 @@
-//! The keys of access tokens (K1 of security.md 2.3), as they are used: read once, at the start.
+//! The keys of access tokens (K1 of security.md 2.3), as this process uses them.
+//!
+//! The rows decide: a replica reads them when its own feed tells of a key, and before it signs
+//! under a key that is not the one its transaction saw active.
 
+use crate::domain::rotation::{KeyRow, State};
 use crate::domain::seal::MasterKey;
-use crate::store::keys::KeyRow;
+use crate::store::keys;
+use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::sync::Arc;
+use stoa_db::{Db, DbError};
 use stoa_proto::auth as pb;
 use stoa_rpc::keys::{SigningKey, VerifyingKey};
-use stoa_types::Entropy;
+use stoa_types::{Entropy, Timestamp};
 
 /// The stored keys cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,26 +33,92 @@ pub enum BadKeys {
     NoneActive,
 }
 
-/// All keys that tokens may name.
+/// The keys could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadKeys {
+    #[error(transparent)]
+    Bad(#[from] BadKeys),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The keys as they were last read. Handlers take the [`Ring`] once and work with that.
 pub(crate) struct Keys {
-    active: SigningKey,
-    /// By id; without the revoked ones.
-    verifying: HashMap<String, VerifyingKey>,
-    public: Vec<pb::SigningKey>,
+    db: Db,
+    master: MasterKey,
+    ring: RwLock<Arc<Ring>>,
+    /// One reading at a time, so that an older one never replaces a newer one.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Keys {
-    /// Opens the stored keys.
-    pub(crate) fn open(rows: &[KeyRow], master: &MasterKey) -> Result<Self, BadKeys> {
+    /// Reads the stored keys.
+    pub(crate) async fn open(db: Db, master: MasterKey) -> Result<Self, ReadKeys> {
+        let ring = Ring::open(&keys::keys(&db).await?, &master)?;
+        Ok(Self {
+            db,
+            master,
+            ring: RwLock::new(Arc::new(ring)),
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The keys as they were last read.
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read())
+    }
+
+    /// The keys as they are now.
+    pub(crate) async fn now(&self) -> Result<Arc<Ring>, ReadKeys> {
+        let _turn = self.turn.lock().await;
+        let rows = keys::keys(&self.db).await?;
+        let ring = Arc::new(Ring::open(&rows, &self.master)?);
+        *self.ring.write() = Arc::clone(&ring);
+        Ok(ring)
+    }
+
+    /// The keys, with this one active unless it was replaced since.
+    pub(crate) async fn with_active(&self, kid: &str) -> Result<Arc<Ring>, ReadKeys> {
+        let known = self.ring();
+        if known.active.kid() == kid {
+            return Ok(known);
+        }
+        self.now().await
+    }
+
+    /// The keys, with the one of this id unless there is none.
+    pub(crate) async fn with(&self, kid: &str) -> Result<Arc<Ring>, ReadKeys> {
+        let known = self.ring();
+        if known.verifying(kid).is_some() {
+            return Ok(known);
+        }
+        self.now().await
+    }
+
+    /// What seals new keys.
+    pub(crate) const fn master(&self) -> &MasterKey {
+        &self.master
+    }
+}
+
+/// All keys that tokens may name.
+pub(crate) struct Ring {
+    active: SigningKey,
+    /// By id; without the revoked ones.
+    verifying: HashMap<String, VerifyingKey>,
+}
+
+impl Ring {
+    fn open(rows: &[KeyRow], master: &MasterKey) -> Result<Self, BadKeys> {
         let (mut active, mut verifying) = (None, HashMap::new());
         for row in rows {
             let damaged = || BadKeys::Damaged(row.kid.clone());
-            if row.state != "revoked" {
+            if row.state != State::Revoked {
                 let key =
                     VerifyingKey::new(row.kid.as_str(), &row.public_key).map_err(|_| damaged())?;
                 verifying.insert(row.kid.clone(), key);
             }
-            if row.state == "active" {
+            if row.state == State::Active {
                 if row.master_key_id != master.id() {
                     return Err(BadKeys::OtherMasterKey {
                         stored: row.master_key_id.clone(),
@@ -62,7 +135,6 @@ impl Keys {
         Ok(Self {
             active: active.ok_or(BadKeys::NoneActive)?,
             verifying,
-            public: rows.iter().map(public_half).collect(),
         })
     }
 
@@ -75,22 +147,25 @@ impl Keys {
     pub(crate) fn verifying(&self, kid: &str) -> Option<&VerifyingKey> {
         self.verifying.get(kid)
     }
-
-    /// The public halves, for gateways.
-    pub(crate) fn public(&self) -> &[pb::SigningKey] {
-        &self.public
-    }
 }
 
-/// A fresh active key as a row.
-pub(crate) fn fresh(master: &MasterKey, entropy: &dyn Entropy) -> KeyRow {
+/// A fresh key as a row: staged, or active at once.
+pub(crate) fn fresh(
+    state: State,
+    master: &MasterKey,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> KeyRow {
     let key = SigningKey::generate(entropy);
     KeyRow {
         kid: key.kid().to_owned(),
-        state: "active".to_owned(),
+        state,
         public_key: key.public().to_vec(),
         sealed_seed: Some(master.seal(&place(key.kid()), key.seed(), entropy)),
         master_key_id: master.id().to_owned(),
+        created_at: now,
+        promoted_at: (state == State::Active).then_some(now),
+        leaves_at: None,
     }
 }
 
@@ -98,7 +173,7 @@ pub(crate) fn fresh(master: &MasterKey, entropy: &dyn Entropy) -> KeyRow {
 pub(crate) fn public_half(row: &KeyRow) -> pb::SigningKey {
     pb::SigningKey {
         kid: row.kid.clone(),
-        state: row.state.clone(),
+        state: row.state.name().to_owned(),
         public_key: row.public_key.clone().into(),
     }
 }
@@ -112,14 +187,16 @@ mod tests {
     use super::*;
     use stoa_types::SeededEntropy;
 
+    const NOW: Timestamp = Timestamp::from_ms(0);
+
     #[test]
     fn a_stored_key_opens_under_its_master_key_only() {
         let (master, other) = (MasterKey::new(&[7; 32]), MasterKey::new(&[8; 32]));
-        let row = fresh(&master, &SeededEntropy::new(2));
-        let keys = Keys::open(std::slice::from_ref(&row), &master).unwrap();
+        let row = fresh(State::Active, &master, NOW, &SeededEntropy::new(2));
+        let keys = Ring::open(std::slice::from_ref(&row), &master).unwrap();
         assert_eq!(keys.active().kid(), row.kid);
         assert!(matches!(
-            Keys::open(std::slice::from_ref(&row), &other),
+            Ring::open(std::slice::from_ref(&row), &other),
             Err(BadKeys::OtherMasterKey { .. })
         ));
         // A row that was swapped with another one's secret does not open.
@@ -128,7 +205,7 @@ mod tests {
             ..row
         };
         assert!(matches!(
-            Keys::open(&[moved], &master),
+            Ring::open(&[moved], &master),
             Err(BadKeys::Damaged(_))
         ));
     }
@@ -138,12 +215,13 @@ mod tests {
     fn a_revoked_key_verifies_nothing() {
         let master = MasterKey::new(&[7; 32]);
         let entropy = SeededEntropy::new(3);
-        let mut revoked = fresh(&master, &entropy);
-        revoked.state = "revoked".into();
-        let keys = Keys::open(&[revoked.clone(), fresh(&master, &entropy)], &master).unwrap();
+        let mut revoked = fresh(State::Active, &master, NOW, &entropy);
+        revoked.state = State::Revoked;
+        let active = fresh(State::Active, &master, NOW, &entropy);
+        let keys = Ring::open(&[revoked.clone(), active], &master).unwrap();
         assert!(keys.verifying(&revoked.kid).is_none());
         assert!(matches!(
-            Keys::open(&[revoked], &master),
+            Ring::open(&[revoked], &master),
             Err(BadKeys::NoneActive)
         ));
     }

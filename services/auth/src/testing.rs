@@ -158,8 +158,9 @@ impl World {
 
     /// Claims of a token that this installation signed.
     pub(crate) fn claims(&self, token: &str) -> AccessClaims {
-        let key = self.auth.tokens.keys.active().verifying();
-        key.verify(token).unwrap()
+        let kid = stoa_rpc::keys::header(token).unwrap().kid;
+        let ring = self.auth.tokens.keys.ring();
+        ring.verifying(&kid).unwrap().verify(token).unwrap()
     }
 
     pub(crate) fn sid(&self, tokens: &pb::TokenSet) -> SessionId {

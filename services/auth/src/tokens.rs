@@ -4,7 +4,7 @@ use crate::domain::application::Application;
 use crate::domain::family::{Session, SessionKind};
 use crate::domain::lifetimes::Lifetimes;
 use crate::error::Error;
-use crate::signing::Keys;
+use crate::signing::{Keys, ReadKeys, Ring};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stoa_proto::auth::TokenSet;
@@ -19,6 +19,8 @@ pub(crate) struct Tokens {
     pub(crate) lifetimes: Lifetimes,
     issuer: String,
     marketplace: String,
+    /// No token names an earlier second of issue: those are refused since a restore.
+    floor_s: i64,
 }
 
 /// A token that this installation signed and that has not expired; whether it was revoked is
@@ -35,12 +37,14 @@ impl Tokens {
         lifetimes: Lifetimes,
         installation_id: uuid::Uuid,
         marketplace: MarketplaceId,
+        floor_s: i64,
     ) -> Self {
         Self {
             keys,
             lifetimes,
             issuer: at::issuer(&installation_id.to_string()),
             marketplace: marketplace.to_string(),
+            floor_s,
         }
     }
 
@@ -48,6 +52,7 @@ impl Tokens {
     pub(crate) fn anonymous(
         &self,
         application: &Application,
+        ring: &Ring,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(String, i64), Error> {
@@ -61,7 +66,7 @@ impl Tokens {
         );
         claims.client_id = Some(application.id);
         claims.aep = Some(application.epoch);
-        Ok((self.sign(&claims)?, claims.exp))
+        Ok((sign(ring, &claims)?, claims.exp))
     }
 
     /// The token set of a session: an access token that carries the session's counters, and the
@@ -70,6 +75,7 @@ impl Tokens {
         &self,
         session: &Session,
         refresh_token: String,
+        ring: &Ring,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<TokenSet, Error> {
@@ -105,7 +111,7 @@ impl Tokens {
             claims.auth_time = Some(session.started_at.as_secs());
         }
         Ok(TokenSet {
-            access_token: self.sign(&claims)?,
+            access_token: sign(ring, &claims)?,
             refresh_token: Some(refresh_token),
             expires_in: seconds(claims.exp - claims.iat),
             scope: scope.to_owned(),
@@ -117,6 +123,7 @@ impl Tokens {
     pub(crate) fn trusted(
         &self,
         subject: &AccessClaims,
+        ring: &Ring,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<TokenSet, Error> {
@@ -124,13 +131,13 @@ impl Tokens {
         let exp = (now_s + self.lifetimes.trusted_s).min(subject.exp);
         let claims = AccessClaims {
             scope: at::SCOPE_TRUSTED.to_owned(),
-            iat: now_s,
+            iat: now_s.max(self.floor_s),
             exp,
             jti: token_id(entropy),
             ..subject.clone()
         };
         Ok(TokenSet {
-            access_token: self.sign(&claims)?,
+            access_token: sign(ring, &claims)?,
             refresh_token: None,
             expires_in: seconds(exp - now_s),
             scope: claims.scope,
@@ -139,13 +146,19 @@ impl Tokens {
 
     /// Reads a token of ours: signature, kind, issuer, marketplace, time, shape of the claims.
     /// Nothing for anything else.
-    pub(crate) fn read(&self, token: &str, now: Timestamp) -> Option<Read> {
-        let header = keys::header(token).ok()?;
+    pub(crate) async fn read(&self, token: &str, now: Timestamp) -> Result<Option<Read>, ReadKeys> {
+        let Ok(header) = keys::header(token) else {
+            return Ok(None);
+        };
         if header.typ != at::TYP {
-            return None;
+            return Ok(None);
         }
-        let key = self.keys.verifying(&header.kid)?;
-        let claims: AccessClaims = key.verify(token).ok()?;
+        let ring = self.keys.with(&header.kid).await?;
+        Ok(self.judge(token, header.kid, &ring, now))
+    }
+
+    fn judge(&self, token: &str, kid: String, ring: &Ring, now: Timestamp) -> Option<Read> {
+        let claims: AccessClaims = ring.verifying(&kid)?.verify(token).ok()?;
         let subject = claims.subject()?;
         let now_s = now.as_secs();
         let ours = claims.iss == self.issuer && claims.mkt == self.marketplace;
@@ -153,7 +166,7 @@ impl Tokens {
         (ours && live).then_some(Read {
             claims,
             subject,
-            kid: header.kid,
+            kid,
         })
     }
 
@@ -174,7 +187,7 @@ impl Tokens {
             client_id: None,
             mkt: self.marketplace.clone(),
             scope: scope.to_owned(),
-            iat: now_s,
+            iat: now_s.max(self.floor_s),
             exp: now_s + life_s,
             jti: token_id(entropy),
             sid: None,
@@ -186,10 +199,10 @@ impl Tokens {
             auth_time: None,
         }
     }
+}
 
-    fn sign(&self, claims: &AccessClaims) -> Result<String, Error> {
-        Ok(self.keys.active().sign(at::TYP, claims)?)
-    }
+fn sign(ring: &Ring, claims: &AccessClaims) -> Result<String, Error> {
+    Ok(ring.active().sign(at::TYP, claims)?)
 }
 
 /// Whole seconds for the wire.

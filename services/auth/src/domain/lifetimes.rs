@@ -104,9 +104,14 @@ impl Lifetimes {
         }
     }
 
+    /// The longest life of an access token.
+    pub(crate) fn longest_access_ms(&self) -> i64 {
+        self.access_s.max(self.operator_s).max(self.trusted_s) * 1000
+    }
+
     /// How long a revocation can matter: the longest access life and two minutes.
     pub(crate) fn revocation_ms(&self) -> i64 {
-        (self.access_s.max(self.operator_s).max(self.trusted_s) + 120) * 1000
+        self.longest_access_ms() + 120_000
     }
 }
 

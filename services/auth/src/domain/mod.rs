@@ -4,5 +4,6 @@ pub(crate) mod application;
 pub(crate) mod family;
 pub(crate) mod lifetimes;
 pub(crate) mod revocation;
+pub(crate) mod rotation;
 pub(crate) mod seal;
 pub(crate) mod search_schema;

@@ -4,7 +4,7 @@ use crate::domain::lifetimes::Lifetimes;
 use stoa_policy::{UserAccess, UserState};
 use stoa_proto::auth as pb;
 use stoa_types::Timestamp;
-use stoa_types::id::{SessionId, UserId};
+use stoa_types::id::{ClientId, SessionId, UserId};
 
 /// An entry that stays as long as its cause.
 const FOR_EVER: i64 = i64::MAX;
@@ -69,6 +69,64 @@ impl Entry {
             entry.keep_until_ms = FOR_EVER;
         }
         entry
+    }
+
+    /// Tokens of an application are dead: all of them, it is deleted.
+    pub(crate) fn application_deleted(
+        client: ClientId,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            state: "deleted",
+            ..Self::new(
+                "app",
+                client.to_string(),
+                "application-deleted",
+                lifetimes,
+                now,
+            )
+        }
+    }
+
+    /// Tokens of an application with a lower epoch are dead.
+    pub(crate) fn application_epoch(
+        client: ClientId,
+        epoch: i64,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            epoch,
+            ..Self::new("app", client.to_string(), "secret-revoked", lifetimes, now)
+        }
+    }
+
+    /// Tokens under a key are dead. Kept until no living token can name it.
+    pub(crate) fn key(
+        kid: &str,
+        reason: &'static str,
+        leaves_at: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            keep_until_ms: leaves_at.as_ms(),
+            ..Self::new("key", kid.to_owned(), reason, &Lifetimes::default(), now)
+        }
+    }
+
+    /// Every token that was issued before a second is dead. `floor_s` is the first second, since
+    /// the epoch, whose tokens are accepted.
+    pub(crate) fn floor(
+        floor_s: i64,
+        reason: &'static str,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            epoch: floor_s,
+            ..Self::new("floor", "all".to_owned(), reason, lifetimes, now)
+        }
     }
 
     fn new(

@@ -33,6 +33,7 @@ pub(super) async fn exchange_token(
     let subject = auth
         .tokens
         .read(&request.subject_token, now)
+        .await?
         .filter(|subject| subject.claims.client_id == Some(application.id))
         .ok_or(Error::Unauthorized)?;
     let aep = subject.claims.aep.unwrap_or(0);
@@ -44,8 +45,10 @@ pub(super) async fn exchange_token(
     if subject.claims.scope != SCOPE_USER || aep < application.epoch {
         return Err(Error::Unauthorized);
     }
-    check_alive(auth, &subject, now).await?;
-    auth.tokens.trusted(&subject.claims, now, &*auth.entropy)
+    let active = check_alive(auth, &subject, now).await?;
+    let ring = auth.tokens.keys.with_active(&active).await?;
+    auth.tokens
+        .trusted(&subject.claims, &ring, now, &*auth.entropy)
 }
 
 /// The application that proved its secret and may exchange.
@@ -72,8 +75,8 @@ async fn trusted_application(
 }
 
 /// Whether the subject token still stands, after auth's own rows: a dead one is 401, so that the
-/// client refreshes and tries again; a banned user's is 403.
-async fn check_alive(auth: &Auth, subject: &Read, now: Timestamp) -> Result<(), Error> {
+/// client refreshes and tries again; a banned user's is 403. Returns the id of the key that signs now.
+async fn check_alive(auth: &Auth, subject: &Read, now: Timestamp) -> Result<String, Error> {
     let claims = &subject.claims;
     let (Subject::User(user), Some(sid), Some(uep)) = (subject.subject, claims.sid, claims.uep)
     else {
@@ -102,10 +105,12 @@ async fn check_alive(auth: &Auth, subject: &Read, now: Timestamp) -> Result<(), 
     if session.ended || now >= session.absolute_end {
         return Err(Error::Unauthorized);
     }
-    if revocations::refuses(&auth.db, &claims.jti, &subject.kid, claims.iat, now).await? {
+    let (refused, active) =
+        revocations::refuses(&auth.db, &claims.jti, &subject.kid, claims.iat, now).await?;
+    if refused {
         return Err(Error::Unauthorized);
     }
-    Ok(())
+    Ok(active)
 }
 
 #[cfg(test)]
@@ -148,7 +153,14 @@ mod tests {
     fn signed(world: &World, change: impl FnOnce(&mut AccessClaims), like: &TokenSet) -> String {
         let mut claims = world.claims(&like.access_token);
         change(&mut claims);
-        world.auth.tokens.keys.active().sign(TYP, &claims).unwrap()
+        world
+            .auth
+            .tokens
+            .keys
+            .ring()
+            .active()
+            .sign(TYP, &claims)
+            .unwrap()
     }
 
     stoa_testkit::on_every_engine! { MIGRATIONS;

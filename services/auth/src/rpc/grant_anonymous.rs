@@ -30,6 +30,7 @@ pub(super) async fn grant_anonymous(
     }
     auth.anonymous
         .grant(&application, &auth.tokens, now, &*auth.entropy)
+        .await
 }
 
 #[cfg(test)]

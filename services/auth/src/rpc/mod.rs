@@ -121,9 +121,11 @@ fn given(parameters: &[(&'static str, &str)]) -> Result<(), Error> {
 async fn open(auth: &Auth, session: &Session) -> Result<pb::TokenSet, Error> {
     let token = secret::generate(REFRESH_PREFIX, &*auth.entropy);
     let hash = secret::hash(&token);
-    auth.db
+    let active = auth
+        .db
         .write(|tx| async move { sessions::put_session(&tx, session, &hash).await })
         .await?;
+    let ring = auth.tokens.keys.with_active(&active).await?;
     auth.tokens
-        .of_session(session, token, session.started_at, &*auth.entropy)
+        .of_session(session, token, &ring, session.started_at, &*auth.entropy)
 }

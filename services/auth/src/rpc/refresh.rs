@@ -37,9 +37,10 @@ pub(super) async fn refresh(
     };
     let outcome = auth.db.write(|tx| trade(auth, tx, &exchange)).await?;
     match outcome {
-        Outcome::Granted(session) => {
+        Outcome::Granted(session, active) => {
+            let ring = auth.tokens.keys.with_active(&active).await?;
             auth.tokens
-                .of_session(&session, successor, exchange.now, &*auth.entropy)
+                .of_session(&session, successor, &ring, exchange.now, &*auth.entropy)
         }
         Outcome::Refused => Err(Error::Unauthorized),
         Outcome::Reused(session) => {
@@ -59,10 +60,13 @@ struct Exchange {
 }
 
 enum Outcome {
-    Granted(Session),
+    /// The session, and the id of the key that signed when it was granted.
+    Granted(Session, String),
     Refused,
     Reused(Session),
-    TooMany { retry_after_s: u32 },
+    TooMany {
+        retry_after_s: u32,
+    },
 }
 
 /// The refusals are no errors here: the end of a family must commit.
@@ -92,7 +96,7 @@ async fn trade(auth: &Auth, tx: Tx, exchange: &Exchange) -> Result<Outcome, DbEr
                 now,
             )
             .await?;
-            Ok(Outcome::Granted(session))
+            Ok(Outcome::Granted(session, found.active_kid))
         }
         Verdict::Refused => Ok(Outcome::Refused),
         Verdict::TooMany { retry_after_s } => Ok(Outcome::TooMany { retry_after_s }),

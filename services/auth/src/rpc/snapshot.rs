@@ -3,7 +3,8 @@
 use crate::Auth;
 use crate::access;
 use crate::error::Error;
-use crate::store::{revocations, settings};
+use crate::signing::public_half;
+use crate::store::{keys, revocations, settings};
 use stoa_policy::Action;
 use stoa_proto::auth::{SnapshotRequest, SnapshotResponse};
 use stoa_rpc::Caller;
@@ -23,7 +24,11 @@ pub(super) async fn snapshot(
     Ok(SnapshotResponse {
         position,
         installation_id: auth.installation_id.to_string(),
-        keys: auth.tokens.keys.public().to_vec(),
+        keys: keys::keys(&auth.db)
+            .await?
+            .iter()
+            .map(public_half)
+            .collect(),
         revocations: revocations::live(&auth.db, now).await?,
         settings: Some(settings::settings(&auth.db).await?),
         now_ms: now.as_ms(),

@@ -17,6 +17,12 @@ stoa_db::statements! {
     PUT_APPLICATION = "INSERT INTO applications
                               (id, kind, name, trusted, grants, epoch, created_at)
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    DELETE_APPLICATION = "UPDATE applications SET deleted_at = $1
+                           WHERE id = $2 AND deleted_at IS NULL";
+    /// Never later than it would have ended.
+    END_SECRET = "UPDATE client_secrets SET ends_at = $1
+                   WHERE id = $2 AND (ends_at IS NULL OR ends_at > $1)
+               RETURNING application_id";
     PUT_SECRET = "INSERT INTO client_secrets (id, application_id, hash, created_at)
                   VALUES ($1, $2, $3, $4)";
 }
@@ -55,6 +61,24 @@ pub(crate) async fn put_application(
         .await?;
     }
     Ok(())
+}
+
+/// Deletes an application; false when there is none, or it was deleted before.
+pub(crate) async fn delete(tx: &Tx, id: ClientId, at: Timestamp) -> Result<bool, DbError> {
+    Ok(tx
+        .execute(sql(DELETE_APPLICATION).bind(at).bind(id))
+        .await?
+        == 1)
+}
+
+/// Lets a secret end, and says whose it is; nothing when there is none, or it ends earlier.
+pub(crate) async fn end_secret(
+    tx: &Tx,
+    id: Uuid,
+    at: Timestamp,
+) -> Result<Option<ClientId>, DbError> {
+    let ended: Option<(ClientId,)> = tx.opt_as(sql(END_SECRET).bind(at).bind(id)).await?;
+    Ok(ended.map(|(client,)| client))
 }
 
 fn read(rows: &[Row]) -> Result<Option<Application>, DbError> {

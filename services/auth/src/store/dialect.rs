@@ -11,7 +11,8 @@ macro_rules! presented {
                     u.state AS user_state, u.epoch AS known_user_epoch, u.except_sid,
                     a.grants, a.deleted_at, a.epoch AS known_application_epoch,
                     c.id AS known_secret, c.ends_at AS secret_ends_at,
-                    o.disabled_at, o.epoch AS known_operator_epoch
+                    o.disabled_at, o.epoch AS known_operator_epoch,
+                    (SELECT kid FROM signing_keys WHERE state = 'active') AS active_kid
                FROM refresh_tokens t
                JOIN sessions s ON s.id = t.session_id
           LEFT JOIN actors u ON u.user_id = s.user_id

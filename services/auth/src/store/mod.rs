@@ -13,7 +13,7 @@ use stoa_db::{MigrationSet, migrations};
 
 /// The tables of auth and those of its feed.
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_auth").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_auth", "0002_applications_and_keys").with(&[&stoa_feed::MIGRATIONS]);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use crate::store::dialect;
 use stoa_db::{Db, DbError, Engine, Row, Tx, sql};
 use stoa_policy::UserState;
 use stoa_types::Timestamp;
-use stoa_types::id::{SessionId, UserId};
+use stoa_types::id::{ClientId, SessionId, UserId};
 use uuid::Uuid;
 
 stoa_db::statements! {
@@ -14,7 +14,11 @@ stoa_db::statements! {
                           (id, kind, user_id, client_id, operator_id, secret_id, user_epoch,
                            application_epoch, operator_epoch, head_generation, started_at,
                            refreshed_at, absolute_end)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12)";
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11, $12)
+                RETURNING (SELECT kid FROM signing_keys WHERE state = 'active')";
+    END_ALL = "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL";
+    END_SESSIONS_OF_CLIENT = "UPDATE sessions SET ended_at = $1, end_reason = $2
+                               WHERE client_id = $3 AND ended_at IS NULL";
     PUT_TOKEN = "INSERT INTO refresh_tokens (hash, session_id, generation, issued_at, answers)
                  VALUES ($1, $2, $3, $4, 0)";
     USE_TOKEN = "UPDATE refresh_tokens
@@ -64,6 +68,8 @@ pub(crate) struct Presented {
     pub(crate) session: Session,
     pub(crate) head: i64,
     pub(crate) around: Surroundings,
+    /// The key that signs now.
+    pub(crate) active_kid: String,
 }
 
 /// A session and what is known of its user.
@@ -72,29 +78,32 @@ pub(crate) struct Known {
     pub(crate) user: Option<UserStanding>,
 }
 
-/// Stores a new session with its first refresh token, of generation 1.
+/// Stores a new session with its first refresh token, of generation 1. Returns the id of the key
+/// that signs now.
 pub(crate) async fn put_session(
     tx: &Tx,
     session: &Session,
     token_hash: &[u8; 32],
-) -> Result<(), DbError> {
-    tx.execute(
-        sql(PUT_SESSION)
-            .bind(session.id)
-            .bind(session.kind.name())
-            .bind(session.user)
-            .bind(session.client)
-            .bind(session.operator)
-            .bind(session.secret)
-            .bind(session.user_epoch)
-            .bind(session.application_epoch)
-            .bind(session.operator_epoch)
-            .bind(session.started_at)
-            .bind(session.refreshed_at)
-            .bind(session.absolute_end),
-    )
-    .await?;
-    put_token(tx, session.id, 1, token_hash, session.started_at).await
+) -> Result<String, DbError> {
+    let (active_kid,): (String,) = tx
+        .one_as(
+            sql(PUT_SESSION)
+                .bind(session.id)
+                .bind(session.kind.name())
+                .bind(session.user)
+                .bind(session.client)
+                .bind(session.operator)
+                .bind(session.secret)
+                .bind(session.user_epoch)
+                .bind(session.application_epoch)
+                .bind(session.operator_epoch)
+                .bind(session.started_at)
+                .bind(session.refreshed_at)
+                .bind(session.absolute_end),
+        )
+        .await?;
+    put_token(tx, session.id, 1, token_hash, session.started_at).await?;
+    Ok(active_kid)
 }
 
 /// The presented token, its family locked until the transaction ends.
@@ -119,6 +128,7 @@ pub(crate) async fn presented(
         },
         head: row.get("head_generation")?,
         around: surroundings(&row, &session, now)?,
+        active_kid: row.get("active_kid")?,
         session,
     }))
 }
@@ -174,6 +184,27 @@ pub(crate) async fn end_of_user(
             .await?;
     }
     Ok(())
+}
+
+/// Ends every session there is.
+pub(crate) async fn end_all(tx: &Tx, reason: &str, now: Timestamp) -> Result<(), DbError> {
+    tx.execute(sql(END_ALL).bind(now).bind(reason))
+        .await
+        .map(drop)
+}
+
+/// Ends all sessions that were opened through an application.
+pub(crate) async fn end_of_client(
+    tx: &Tx,
+    client: ClientId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let end = sql(END_SESSIONS_OF_CLIENT)
+        .bind(now)
+        .bind(reason)
+        .bind(client);
+    tx.execute(end).await.map(drop)
 }
 
 /// A session by its id.

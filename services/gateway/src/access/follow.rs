@@ -67,7 +67,14 @@ impl Follow for FollowAuth {
             }
             Some(Payload::Settings(settings)) => access.apply_settings(settings),
             Some(Payload::Key(key)) => access.tokens.apply_key(key),
-            Some(Payload::User(_) | Payload::Listing(_) | Payload::Transaction(_)) | None => {}
+            // What ends with an application stands in the revocation log, too.
+            Some(
+                Payload::User(_)
+                | Payload::Listing(_)
+                | Payload::Transaction(_)
+                | Payload::ApplicationEnd(_),
+            )
+            | None => {}
         }
         access.revocations.write().prune(access.clock.now());
     }
