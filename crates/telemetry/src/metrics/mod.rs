@@ -3,28 +3,67 @@
 //! One process counts in one place, whatever services live in it: labels tell them apart. No
 //! label holds an id, a path as sent, or anything else that grows with users.
 
+mod age;
+mod db;
+mod feed;
 mod http;
+mod rpc;
+mod work;
 
+pub use age::Age;
+pub use db::{DbCounter, DbMetrics};
+pub use feed::{ConsumerFigures, FeedMetrics, SequencerFigures};
 pub use http::{HttpMetrics, Outcome};
+pub use rpc::{PeerFigures, RpcCounter, RpcMetrics, ServerFigures};
+pub use work::{HashMetrics, JobMetrics, SecurityMetrics, TraceMetrics, Waiting};
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
 
 /// Everything that a process counts.
 pub struct Metrics {
     registry: Registry,
+    readers: Mutex<Vec<Reader>>,
     /// Requests from outside.
     pub http: HttpMetrics,
+    /// Calls between services.
+    pub rpc: RpcMetrics,
+    /// Feeds.
+    pub feed: FeedMetrics,
+    /// Databases.
+    pub db: DbMetrics,
+    /// Jobs and timers.
+    pub jobs: JobMetrics,
+    /// Password hashes.
+    pub hashes: HashMetrics,
+    /// Spans.
+    pub trace: TraceMetrics,
+    /// What somebody should look at.
+    pub security: SecurityMetrics,
 }
+
+type Reader = Box<dyn Fn() -> bool + Send>;
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::with_prefix("stoa");
+        let r = &mut registry;
         Self {
-            http: HttpMetrics::new(&mut registry),
+            http: HttpMetrics::new(r),
+            rpc: RpcMetrics::new(r),
+            feed: FeedMetrics::new(r),
+            db: DbMetrics::new(r),
+            jobs: JobMetrics::new(r),
+            hashes: HashMetrics::new(r),
+            trace: TraceMetrics::new(r),
+            security: SecurityMetrics::new(r),
+            readers: Mutex::default(),
             registry,
         }
     }
@@ -35,12 +74,50 @@ pub fn metrics() -> &'static Metrics {
     &METRICS
 }
 
+/// Runs `read` before metrics are shown, for figures that are kept elsewhere: it sets them and
+/// returns true, or returns false when their owner is gone and is not asked again. Let it hold the
+/// owner weakly, and not wait.
+pub fn on_scrape(read: impl Fn() -> bool + Send + 'static) {
+    METRICS.readers.lock().push(Box::new(read));
+}
+
 /// All metrics of this process as text.
 pub fn metrics_text() -> String {
+    METRICS.readers.lock().retain(|read| read());
     let mut text = String::new();
     // Writing to a string does not fail; an encoder's error would be a bug in its labels.
     if encode(&mut text, &METRICS.registry).is_err() {
         text.clear();
     }
     text
+}
+
+/// Takes over a total that is kept elsewhere.
+fn store(counter: &Counter, total: u64) {
+    counter.inner().store(total, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Weak};
+
+    #[test]
+    fn figures_kept_elsewhere_are_read_while_their_owner_lives() {
+        let owner = Arc::new(());
+        let weak: Weak<()> = Arc::downgrade(&owner);
+        let pool = metrics().db.of("scraped");
+        on_scrape(move || {
+            let alive = weak.upgrade().is_some();
+            if alive {
+                pool.pool(5, 0, 8);
+            }
+            alive
+        });
+        let line = r#"stoa_db_connections{database="scraped"} 5"#;
+        assert!(metrics_text().contains(line));
+        drop(owner);
+        metrics_text();
+        assert!(metrics_text().contains(line), "the last figure stays");
+    }
 }

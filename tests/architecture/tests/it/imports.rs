@@ -9,10 +9,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stoa-proto", &["stoa-types"]),
     ("stoa-process", &["stoa-types", "stoa-codec"]),
     ("stoa-config", &["stoa-types"]),
-    ("stoa-credentials", &["stoa-types"]),
+    ("stoa-credentials", &["stoa-types", "stoa-telemetry"]),
     ("stoa-telemetry", &[]),
-    ("stoa-db", &["stoa-types"]),
-    ("stoa-rpc", &["stoa-types", "stoa-policy", "stoa-proto"]),
+    ("stoa-db", &["stoa-types", "stoa-telemetry"]),
+    (
+        "stoa-rpc",
+        &[
+            "stoa-types",
+            "stoa-policy",
+            "stoa-proto",
+            "stoa-telemetry",
+        ],
+    ),
     (
         "stoa-feed",
         &[
@@ -21,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stoa-proto",
             "stoa-rpc",
             "stoa-db",
+            "stoa-telemetry",
         ],
     ),
     ("stoa-auth", SERVICE),
