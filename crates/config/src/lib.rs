@@ -14,6 +14,7 @@ mod log;
 mod rpc;
 mod secret;
 mod storage;
+mod telemetry;
 mod tokens;
 
 pub use bootstrap::Bootstrap;
@@ -26,6 +27,7 @@ pub use log::{Log, LogFormat};
 pub use rpc::{Peers, Rpc, Tls};
 pub use secret::Secret;
 pub use storage::{Storage, Synchronous};
+pub use telemetry::Telemetry;
 pub use tokens::Tokens;
 
 use figment::Figment;
@@ -57,6 +59,8 @@ pub struct Config {
     pub storage: Storage,
     /// Log lines.
     pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// Lives of tokens.
     pub tokens: Tokens,
     /// What the first start of `stoa serve` is made with.
@@ -117,6 +121,7 @@ impl Config {
         config.database.check()?;
         config.migrate.check()?;
         config.bootstrap.check()?;
+        config.telemetry.check()?;
         config.tokens.check()?;
         Ok(config)
     }
@@ -171,6 +176,11 @@ mod tests {
         for (file, key) in [
             ("[http]\nbody_limit = 1\n", "http.body_limit"),
             ("[tokens]\naccess_s = 0\n", "tokens.access_s"),
+            ("[telemetry]\nsample = 1.5\n", "telemetry.sample"),
+            (
+                "[telemetry]\notlp_endpoint = \"collector:4317\"\n",
+                "telemetry.otlp_endpoint",
+            ),
             ("[rpc]\nmax_concurrent = 0\n", "rpc.max_concurrent"),
             ("[peers]\nauth = \"auth\"\n", "peers"),
             ("[peers]\nauth = \"a:1,,b:2\"\n", "peers"),
