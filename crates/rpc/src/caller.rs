@@ -2,7 +2,7 @@
 
 use crate::Credentials;
 use std::sync::Arc;
-use stoa_policy::Actor;
+use stoa_policy::{Actor, Level};
 use stoa_proto::Class;
 use stoa_types::id::RequestId;
 
@@ -13,7 +13,7 @@ pub struct Caller {
     pub actor: Actor,
     /// The process that issued the token: `gateway`, or a service by its name.
     pub issuer: &'static str,
-    /// Read or command.
+    /// Read or command; for an internal application (level `Service`) that of the RPC.
     pub class: Class,
     /// Id of the request at the gateway, in commands.
     pub request: Option<RequestId>,
@@ -25,7 +25,8 @@ pub struct Caller {
 impl Caller {
     /// Credentials to pass the call on: the received token, unchanged, sent by `service`.
     pub fn forward(&self, service: &'static str) -> Credentials {
-        Credentials::from_token(&self.token, service)
+        let request = self.request.filter(|_| self.actor.level == Level::Service);
+        Credentials::from_token(&self.token, service).with_request(request)
     }
 
     /// A caller for tests of handlers, without a token to forward.

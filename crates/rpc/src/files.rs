@@ -141,3 +141,30 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
         source,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn files_are_looked_at_again_and_again_until_the_process_stops() {
+        let tasks = Tasks::new();
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&looks);
+        watch(
+            &tasks,
+            Duration::from_secs(2),
+            "files",
+            move || match counted.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(true),
+                1 | 2 => Err("bad"),
+                _ => Ok(false),
+            },
+        );
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert_eq!(looks.load(Ordering::SeqCst), 4);
+        tasks.shut_down().await;
+    }
+}

@@ -1,8 +1,9 @@
 //! The guard in front of every service, in one process too: no valid internal token, no call.
 
-use crate::identity::refused;
+use crate::edges::{self, Closed, From};
+use crate::identity::{REQUEST, refused};
+use crate::transport::Place;
 use crate::transport::timing::timeout_of;
-use crate::transport::{CLIENT, Place, Sender};
 use crate::{Caller, Tasks, Trust, status};
 use futures::FutureExt as _;
 use std::collections::HashMap;
@@ -12,10 +13,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use stoa_policy::Action;
+use stoa_policy::{Action, Level};
 use stoa_proto::{Class, Method};
 use stoa_types::id::{MarketplaceId, RequestId};
 use stoa_types::{Clock, Problems};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
@@ -50,23 +52,49 @@ struct State {
 }
 
 /// A token that was verified.
+#[derive(Clone)]
 struct Verified {
     caller: Caller,
+    /// The class of the token; none in service tokens.
+    class: Option<Class>,
+    /// The actions of a service token.
+    granted: Vec<Action>,
     expires_s: i64,
     /// The state of the trust it was verified with.
     generation: u64,
 }
 
 /// Why a call was not let through; only for our own log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
     UnknownMethod,
     NoToken,
     BadToken,
-    WrongCaller,
-    WrongLevel,
+    Closed(Closed),
     WrongClass,
+    NoRequestId,
     Replayed,
+}
+
+impl Refusal {
+    /// What the sender learns. Between our own parts a refusal is a fault: the answer is not known,
+    /// which is 503 outside and never 401. A program of the owner is told what it did wrong.
+    fn status(self, from: From<'_>) -> Status {
+        match (from, self) {
+            (From::Program(_), Self::NoToken | Self::BadToken) => {
+                Status::unauthenticated("no valid service token")
+            }
+            (From::Program(_), Self::NoRequestId) => {
+                Status::invalid_argument("a command needs a request id in stoa-request")
+            }
+            (From::Program(_), Self::Replayed) => {
+                Status::already_exists("this request id was used before")
+            }
+            (From::Program(_), Self::UnknownMethod) => Status::unimplemented("unknown method"),
+            (From::Program(_), _) => Status::permission_denied("not open to this application"),
+            _ => status::to_status(&Problems::from(refused())),
+        }
+    }
 }
 
 impl Guard {
@@ -96,7 +124,11 @@ impl Guard {
 }
 
 impl State {
-    fn check(&self, request: &http::Request<Body>) -> Result<(Caller, &'static Method), Refusal> {
+    fn check(
+        &self,
+        request: &http::Request<Body>,
+        from: From<'_>,
+    ) -> Result<(Caller, &'static Method), Refusal> {
         let (method, action) = *self
             .methods
             .get(request.uri().path())
@@ -107,18 +139,23 @@ impl State {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(Refusal::NoToken)?;
-        let caller = self.verify(token)?;
-        let sender = sender(request).ok_or(Refusal::WrongCaller)?;
-        if !method.callers.contains(&sender) {
-            return Err(Refusal::WrongCaller);
-        }
-        if !action.rule().levels.contains(caller.actor.level) {
-            return Err(Refusal::WrongLevel);
+        let verified = self.verify(token)?;
+        let mut caller = verified.caller;
+        let rule = (action, action.rule().levels);
+        edges::judge(from, method, rule, &caller.actor, &verified.granted)
+            .map_err(Refusal::Closed)?;
+        if caller.actor.level == Level::Service {
+            caller.class = method.class;
+            caller.request = request
+                .headers()
+                .get(REQUEST)
+                .and_then(|id| RequestId::parse(id.to_str().ok()?).ok());
         }
         if method.class == Class::Command {
-            let (Class::Command, Some(rid)) = (caller.class, caller.request) else {
+            if verified.class == Some(Class::Read) {
                 return Err(Refusal::WrongClass);
-            };
+            }
+            let rid = caller.request.ok_or(Refusal::NoRequestId)?;
             let entry = self.seen_commands.entry((rid, method.path)).or_insert(());
             if !entry.is_fresh() {
                 return Err(Refusal::Replayed);
@@ -127,14 +164,14 @@ impl State {
         Ok((caller, method))
     }
 
-    fn verify(&self, token: &str) -> Result<Caller, Refusal> {
+    fn verify(&self, token: &str) -> Result<Verified, Refusal> {
         let now_s = self.settings.clock.now().as_secs();
         let generation = self.settings.trust.generation();
         if let Some(known) = self.verified.get(token)
             && known.generation == generation
         {
             return if known.expires_s > now_s {
-                Ok(known.caller.clone())
+                Ok(Verified::clone(&known))
             } else {
                 Err(Refusal::BadToken)
             };
@@ -144,34 +181,32 @@ impl State {
             .trust
             .verify(token, &self.settings.marketplace, now_s)
             .map_err(|_| Refusal::BadToken)?;
-        let caller = Caller {
-            actor,
-            issuer,
-            class: claims.class().ok_or(Refusal::BadToken)?,
-            request: claims.rid,
-            settings_version: claims.sv,
-            token: token.into(),
+        let class = claims.class();
+        let verified = Verified {
+            caller: Caller {
+                actor,
+                issuer,
+                class: class.unwrap_or(Class::Read),
+                request: claims.rid,
+                settings_version: claims.sv,
+                token: token.into(),
+            },
+            class,
+            // An action that this release does not know opens nothing.
+            granted: claims
+                .acts
+                .iter()
+                .filter_map(|name| Action::from_name(name))
+                .collect(),
+            expires_s: claims.exp,
+            generation,
         };
-        // A command token is used once or twice; only read tokens are worth a place.
-        if caller.class == Class::Read {
-            let verified = Verified {
-                caller: caller.clone(),
-                expires_s: claims.exp,
-                generation,
-            };
-            self.verified.insert(token.into(), Arc::new(verified));
+        // A command token is used once or twice; only the others are worth a place.
+        if class != Some(Class::Command) {
+            self.verified
+                .insert(token.into(), Arc::new(verified.clone()));
         }
-        Ok(caller)
-    }
-}
-
-/// The name of the process that sent a call: by its certificate between machines; in one process
-/// and on the loopback the stub names it.
-fn sender(request: &http::Request<Body>) -> Option<&str> {
-    match request.extensions().get::<Sender>() {
-        Some(Sender::Process(name)) => Some(name),
-        Some(Sender::Client(_)) => Some(CLIENT),
-        Some(Sender::Loopback) | None => request.headers().get("stoa-caller")?.to_str().ok(),
+        Ok(verified)
     }
 }
 
@@ -186,17 +221,19 @@ impl Service<http::Request<Body>> for Guard {
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let state = &self.state;
-        let (caller, method) = match state.check(&request) {
+        let from = From::of(&request);
+        let (caller, method) = match state.check(&request, from) {
             Ok(passed) => passed,
             Err(refusal) => {
-                tracing::error!(
-                    service = state.settings.service,
-                    rpc = request.uri().path(),
-                    refusal = ?refusal,
-                    "An internal call was refused"
-                );
-                let status = status::to_status(&Problems::from(refused()));
-                return Box::pin(std::future::ready(Ok(status.into_http())));
+                let service = state.settings.service;
+                let rpc = request.uri().path();
+                if let From::Program(client) = from {
+                    let client = client.map(|id| id.to_string());
+                    tracing::warn!(service, rpc, ?refusal, client, "A program was refused");
+                } else {
+                    tracing::error!(service, rpc, ?refusal, "An internal call was refused");
+                }
+                return Box::pin(std::future::ready(Ok(refusal.status(from).into_http())));
             }
         };
         request.extensions_mut().insert(caller);
@@ -211,7 +248,7 @@ impl Service<http::Request<Body>> for Guard {
                 Ok(answer) => answer,
                 Err(_) => {
                     tracing::error!(rpc = path, "A handler panicked");
-                    Ok(tonic::Status::internal("panic").into_http())
+                    Ok(Status::internal("panic").into_http())
                 }
             }
         };
@@ -221,7 +258,7 @@ impl Service<http::Request<Body>> for Guard {
             return Box::pin(within(limit, async move {
                 running
                     .await
-                    .unwrap_or_else(|_| Ok(tonic::Status::unavailable("stopping").into_http()))
+                    .unwrap_or_else(|_| Ok(Status::unavailable("stopping").into_http()))
             }));
         }
         Box::pin(within(limit, guarded))
@@ -237,7 +274,7 @@ async fn within(
         None => answer.await,
         Some(limit) => tokio::time::timeout(limit, answer)
             .await
-            .unwrap_or_else(|_| Ok(tonic::Status::deadline_exceeded("too slow").into_http())),
+            .unwrap_or_else(|_| Ok(Status::deadline_exceeded("too slow").into_http())),
     }
 }
 

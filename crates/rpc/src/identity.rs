@@ -2,20 +2,22 @@
 
 use crate::files;
 use crate::keys::SigningKey;
-use crate::token::{AUDIENCE, COMMAND_LIFE_S, Claims, READ_LIFE_S, TYP};
+use crate::token::{AUDIENCE, COMMAND_LIFE_S, Claims, READ_LIFE_S, SERVICE_LIFE_S, TYP};
 use crate::{KeyFileError, Tasks};
 use parking_lot::RwLock;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use stoa_policy::Actor;
+use stoa_policy::{Action, Actor, Level};
 use stoa_proto::Class;
-use stoa_types::id::{MarketplaceId, RequestId};
+use stoa_types::id::{ClientId, MarketplaceId, RequestId};
 use stoa_types::{Clock, Entropy, Problem};
 use tonic::metadata::{Ascii, MetadataValue};
 
 /// The name of the gateway among the processes.
 pub(crate) const GATEWAY: &str = "gateway";
+/// Metadata with the request id of a program's command.
+pub(crate) const REQUEST: &str = "stoa-request";
 /// How often a key file is looked at.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -142,13 +144,8 @@ impl Identity {
         // An external token is good for a leeway past its `exp`; the internal one lives at least
         // as long as the call may take.
         let exp = expires_s.map_or(now + life, |end| (now + life).min(end.max(now + 5)));
-        let issuer = if self.0.name == GATEWAY {
-            "stoa:gateway".to_owned()
-        } else {
-            format!("stoa:svc:{}", self.0.name)
-        };
         let claims = Claims {
-            iss: issuer,
+            iss: self.issuer(),
             aud: AUDIENCE.to_owned(),
             lvl: actor.level.name().to_owned(),
             sub: Claims::subject(actor, self.0.name),
@@ -160,22 +157,61 @@ impl Identity {
             uep: actor.user_epoch,
             sv: settings_version,
             xjti: token_id.map(str::to_owned),
-            cls: if class == Class::Command {
-                "command"
-            } else {
-                "read"
-            }
-            .to_owned(),
+            cls: Some(
+                match class {
+                    Class::Command => "command",
+                    Class::Read => "read",
+                }
+                .to_owned(),
+            ),
+            acts: Vec::new(),
             rid: (class == Class::Command).then_some(request),
             cause: actor.cause.clone(),
             iat: now,
             exp,
         };
-        let token = self
-            .key()
-            .sign(TYP, &claims)
-            .expect("claims are a JSON object");
-        Credentials::from_token(&token, self.0.name)
+        Credentials::from_token(&self.sign(&claims), self.0.name)
+    }
+
+    /// A token for an internal application (level `Service`, security 2.4) and its life in seconds:
+    /// its programs call the services with it, within `actions`. Only auth may issue such tokens;
+    /// those of other processes are refused.
+    pub fn service_token(&self, client: ClientId, actions: &[Action]) -> (String, i64) {
+        let now = self.0.clock.now().as_secs();
+        let claims = Claims {
+            iss: self.issuer(),
+            aud: AUDIENCE.to_owned(),
+            lvl: Level::Service.name().to_owned(),
+            sub: format!("app:{client}"),
+            mkt: self.0.marketplace.to_string(),
+            cid: Some(client),
+            sid: None,
+            act: None,
+            role: None,
+            uep: 0,
+            sv: 0,
+            xjti: None,
+            cls: None,
+            acts: actions.iter().map(|a| a.name().to_owned()).collect(),
+            rid: None,
+            cause: None,
+            iat: now,
+            exp: now + SERVICE_LIFE_S,
+        };
+        (self.sign(&claims), SERVICE_LIFE_S)
+    }
+
+    fn issuer(&self) -> String {
+        if self.0.name == GATEWAY {
+            "stoa:gateway".to_owned()
+        } else {
+            format!("stoa:svc:{}", self.0.name)
+        }
+    }
+
+    fn sign(&self, claims: &Claims) -> String {
+        let key = self.key();
+        key.sign(TYP, claims).expect("claims are a JSON object")
     }
 
     /// Credentials of this process itself, on the level `System`, for a cause such as the id of an
@@ -200,6 +236,7 @@ impl Identity {
 pub struct Credentials {
     authorization: MetadataValue<Ascii>,
     caller: &'static str,
+    request: Option<RequestId>,
 }
 
 impl Credentials {
@@ -209,7 +246,14 @@ impl Credentials {
         Self {
             authorization,
             caller,
+            request: None,
         }
+    }
+
+    /// The same, naming the request that the token does not name.
+    pub(crate) fn with_request(mut self, request: Option<RequestId>) -> Self {
+        self.request = request;
+        self
     }
 
     /// A message with these credentials attached.
@@ -218,6 +262,10 @@ impl Credentials {
         let metadata = request.metadata_mut();
         metadata.insert("authorization", self.authorization.clone());
         metadata.insert("stoa-caller", MetadataValue::from_static(self.caller));
+        if let Some(id) = self.request {
+            let id = MetadataValue::try_from(id.to_string()).expect("an id is ASCII");
+            metadata.insert(REQUEST, id);
+        }
         request
     }
 }

@@ -9,6 +9,7 @@
 pub mod access_token;
 mod caller;
 pub mod certificates;
+mod edges;
 pub mod files;
 mod guard;
 mod identity;
@@ -28,7 +29,7 @@ pub use identity::{Credentials, Identity};
 pub use key_files::KeyFileError;
 pub use peer::{LocalSlot, Peer};
 pub use tasks::Tasks;
-pub use token::{COMMAND_LIFE_S, Claims, READ_LIFE_S};
+pub use token::{COMMAND_LIFE_S, Claims, READ_LIFE_S, SERVICE_LIFE_S};
 pub use transport::{
     PeerCounts, RemoteConfig, RpcServer, ServerConfig, ServerCounts, ServerError, Tls, TlsError,
     TlsFiles,

@@ -13,6 +13,8 @@ pub(crate) const AUDIENCE: &str = "stoa:internal";
 pub const READ_LIFE_S: i64 = 60;
 /// Life of a command token, in seconds.
 pub const COMMAND_LIFE_S: i64 = 30;
+/// Life of a service token, in seconds.
+pub const SERVICE_LIFE_S: i64 = 120;
 
 /// Claims of an internal token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,8 +51,12 @@ pub struct Claims {
     /// `jti` of the external token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xjti: Option<String>,
-    /// `read` or `command`.
-    pub cls: String,
+    /// `read` or `command`; not in service tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cls: Option<String>,
+    /// What the application of a service token may do, by the names of actions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<String>,
     /// Request id, in commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rid: Option<RequestId>,
@@ -109,10 +115,27 @@ impl Claims {
     }
 
     pub(crate) fn class(&self) -> Option<Class> {
-        match self.cls.as_str() {
+        match self.cls.as_deref()? {
             "read" => Some(Class::Read),
             "command" => Some(Class::Command),
             _ => None,
+        }
+    }
+
+    /// True when claims and level fit together: a service token speaks of an application and its
+    /// actions and of nothing else; every other token has a class and no actions.
+    pub(crate) fn is_consistent(&self, level: Level) -> bool {
+        if level == Level::Service {
+            self.cls.is_none()
+                && self.rid.is_none()
+                && self.sid.is_none()
+                && self.act.is_none()
+                && self.role.is_none()
+                && self.xjti.is_none()
+                && self.cause.is_none()
+                && self.exp - self.iat <= SERVICE_LIFE_S
+        } else {
+            self.class().is_some() && self.acts.is_empty()
         }
     }
 }

@@ -5,3 +5,4 @@
 mod guard;
 mod process;
 mod remote;
+mod tls;
