@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use stoa_policy::{Actor, Level, Role};
+use stoa_policy::{Action, Actor, Level, Role};
 use stoa_proto::Class;
+use stoa_rpc::keys::SigningKey;
 use stoa_rpc::{Credentials, Guard, GuardSettings, Identity, LocalSlot, Tasks, Trust};
 use stoa_types::id::{ClientId, MarketplaceId, OperatorId, RequestId, SessionId, UserId};
 use stoa_types::{Clock, ManualClock, SeededEntropy, Timestamp};
@@ -12,6 +13,7 @@ const BAN: &str = "/stoa.users.v1.Users/Ban";
 const SHOW: &str = "/stoa.users.v1.Users/Show";
 const CHECK_PASSWORD: &str = "/stoa.users.v1.Users/CheckPassword";
 const PANICS: &str = "/stoa.users.v1.Users/Query";
+const NEVER: &str = "/stoa.users.v1.Users/GetAccess";
 
 /// A handler with a bug.
 async fn bug() -> &'static str {
@@ -25,12 +27,17 @@ struct World {
     auth: Identity,
     stranger: Identity,
     slot: LocalSlot,
+    guard: Guard,
     calls: Arc<AtomicUsize>,
     tasks: Tasks,
 }
 
 impl World {
     fn new() -> Self {
+        Self::with_trust(Trust::new())
+    }
+
+    fn with_trust(trust: Trust) -> Self {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(
             1_800_000_000_000,
         )));
@@ -41,7 +48,6 @@ impl World {
             |name| Identity::ephemeral(name, marketplace, Arc::clone(&dyn_clock), &entropy);
         let (gateway, auth, stranger) =
             (identity("gateway"), identity("auth"), identity("gateway"));
-        let trust = Trust::new();
         trust.add(&gateway);
         trust.add(&auth);
         let calls = Arc::new(AtomicUsize::new(0));
@@ -54,7 +60,8 @@ impl World {
             .route(BAN, axum::routing::any(ok.clone()))
             .route(SHOW, axum::routing::any(ok.clone()))
             .route(CHECK_PASSWORD, axum::routing::any(ok))
-            .route(PANICS, axum::routing::any(bug));
+            .route(PANICS, axum::routing::any(bug))
+            .route(NEVER, axum::routing::any(std::future::pending::<&str>));
         let tasks = Tasks::new();
         let guard = Guard::new(
             tonic::service::Routes::from(router),
@@ -67,7 +74,7 @@ impl World {
             },
         );
         let slot = LocalSlot::new();
-        slot.fill(guard);
+        slot.fill(guard.clone());
         Self {
             clock,
             entropy,
@@ -75,6 +82,7 @@ impl World {
             auth,
             stranger,
             slot,
+            guard,
             calls,
             tasks,
         }
@@ -218,6 +226,131 @@ async fn tokens_end_with_their_time_cached_or_not() {
     assert!(w.reaches(SHOW, Some(&read)).await);
     w.clock.advance_ms(61_000);
     assert!(!w.reaches(SHOW, Some(&read)).await);
+}
+
+// contract: security S67 (an old key is out at once)
+#[tokio::test]
+async fn a_key_that_goes_takes_its_verified_tokens_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let entropy = SeededEntropy::new(9);
+    let (old, new) = (
+        SigningKey::generate(&entropy),
+        SigningKey::generate(&entropy),
+    );
+    let private = file("gateway.key");
+    let write_private = |key: &SigningKey| {
+        std::fs::write(&private, key.to_pem().as_bytes()).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(&private, mode).unwrap();
+        }
+    };
+    write_private(&old);
+    std::fs::write(file("gateway.old.pub"), old.public_pem()).unwrap();
+    let trust = Trust::from_folder(folder.path()).unwrap();
+    let w = World::with_trust(trust.clone());
+    let clock: Arc<dyn Clock> = w.clock.clone();
+    let marketplace = w.gateway.marketplace();
+    let gateway = Identity::from_file("gateway", &private, marketplace, clock).unwrap();
+    let read = |gateway: &Identity| {
+        gateway.credentials(&w.operator(), Class::Read, w.rid(), 1, None, None)
+    };
+
+    let first = read(&gateway);
+    assert!(w.reaches(SHOW, Some(&first)).await);
+    // The new key is known everywhere before anybody signs with it: no call fails on the way.
+    std::fs::write(file("gateway.new.pub"), new.public_pem()).unwrap();
+    assert!(trust.reload().unwrap());
+    assert!(w.reaches(SHOW, Some(&read(&gateway))).await);
+    write_private(&new);
+    assert!(gateway.reload().unwrap());
+    let second = read(&gateway);
+    assert!(w.reaches(SHOW, Some(&second)).await);
+    assert!(w.reaches(SHOW, Some(&first)).await);
+    std::fs::remove_file(file("gateway.old.pub")).unwrap();
+    assert!(trust.reload().unwrap());
+    assert!(!w.reaches(SHOW, Some(&first)).await);
+    assert!(w.reaches(SHOW, Some(&second)).await);
+}
+
+// contract: security S64 (level `Service`: only where the edge, the action and the rule say so)
+#[tokio::test]
+async fn a_service_token_opens_nothing_that_does_not_name_programs() {
+    let w = World::new();
+    let client = ClientId::random(&w.entropy);
+    let actions: Vec<Action> = ["users.show", "users.ban", "users.check_password"]
+        .into_iter()
+        .filter_map(Action::from_name)
+        .collect();
+    let (token, _) = w.auth.service_token(client, &actions);
+    let (forged, _) = w.gateway.service_token(client, &actions);
+    for (token, path, caller, code, why) in [
+        (
+            &token,
+            CHECK_PASSWORD,
+            "client",
+            tonic::Code::PermissionDenied,
+            "an edge between services",
+        ),
+        (
+            &token,
+            CHECK_PASSWORD,
+            "auth",
+            tonic::Code::Unavailable,
+            "passed on where the rule is not open to programs",
+        ),
+        (
+            &forged,
+            SHOW,
+            "client",
+            tonic::Code::Unauthenticated,
+            "a token that auth did not issue",
+        ),
+        (
+            &token,
+            "/stoa.users.v1.Users/Nothing",
+            "client",
+            tonic::Code::Unimplemented,
+            "an unknown method",
+        ),
+    ] {
+        let before = w.calls.load(Ordering::SeqCst);
+        let request = http::Request::builder()
+            .uri(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("stoa-caller", caller)
+            .body(Body::empty())
+            .unwrap();
+        let answer = w.slot.peer().oneshot(request).await.unwrap();
+        let status = tonic::Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.code(), code, "{why}");
+        assert_eq!(w.calls.load(Ordering::SeqCst), before, "{why}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_ends_calls_at_their_deadline_in_one_process_too() {
+    let w = World::new();
+    let read = w
+        .gateway
+        .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
+    let attached = read.request(());
+    let mut request = http::Request::builder()
+        .uri(NEVER)
+        .header("grpc-timeout", "3S")
+        .body(Body::empty())
+        .unwrap();
+    request
+        .headers_mut()
+        .extend(attached.metadata().clone().into_headers());
+    let since = tokio::time::Instant::now();
+    let answer = w.guard.clone().oneshot(request).await.unwrap();
+    let status = tonic::Status::from_header_map(answer.headers()).unwrap();
+    assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+    assert_eq!(since.elapsed(), std::time::Duration::from_secs(3));
 }
 
 #[tokio::test]

@@ -337,3 +337,36 @@ async fn without_tls_only_the_loopback_is_served() {
         assert_eq!(stoa_rpc::RpcServer::bind(config).await.is_ok(), served);
     }
 }
+
+#[tokio::test]
+async fn descriptors_are_served_only_where_that_is_set() {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    let d = Deployment::new();
+    for reflection in [false, true] {
+        let mut config = ServerConfig::new(local(0), None);
+        config.reflection = reflection;
+        let one = d.process_with("one", config);
+        let mut client = ServerReflectionClient::new(peer_at(&[one.address], None).streaming());
+        let ask = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let asked = client
+            .server_reflection_info(futures::stream::iter([ask]))
+            .await;
+        assert_eq!(asked.is_ok(), reflection);
+        let Ok(answers) = asked else { continue };
+        let answer = answers.into_inner().message().await.unwrap().unwrap();
+        let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+            panic!("{answer:?}");
+        };
+        let names: Vec<_> = list.service.into_iter().map(|s| s.name).collect();
+        assert!(
+            names.iter().any(|name| name == "stoa.users.v1.Users"),
+            "{names:?}"
+        );
+    }
+}
