@@ -65,20 +65,48 @@ impl Options {
             development: true,
             synchronous: synchronous(config),
             password_cost: Cost::Production,
-            lifetimes: Lifetimes {
-                access_s: config.tokens.access_s,
-                ..Lifetimes::default()
-            },
+            lifetimes: lifetimes(config),
             allow_short_lifetimes: config.tokens.allow_short,
             gateway: stoa_gateway::Config {
-                body_limit: config.http.body_limit,
                 public_metrics: true,
                 virtual_clock: true,
                 hosts,
-                ..stoa_gateway::Config::default()
+                ..gateway_config(config)
             },
             entropy: Arc::new(OsEntropy),
         }
+    }
+
+    /// The options of `stoa serve` in one process.
+    pub fn serve(config: &stoa_config::Config, preset: Preset) -> Self {
+        Self {
+            preset,
+            development: false,
+            synchronous: synchronous(config),
+            password_cost: Cost::Production,
+            lifetimes: lifetimes(config),
+            allow_short_lifetimes: config.tokens.allow_short,
+            gateway: gateway_config(config),
+            entropy: Arc::new(OsEntropy),
+        }
+    }
+}
+
+/// Lives of tokens and sessions, as configured.
+pub(crate) fn lifetimes(config: &stoa_config::Config) -> Lifetimes {
+    Lifetimes {
+        access_s: config.tokens.access_s,
+        ..Lifetimes::default()
+    }
+}
+
+/// The edge of an installation for real, as configured: no metrics on the public address, no clock
+/// that moves, the listed hosts or any.
+pub(crate) fn gateway_config(config: &stoa_config::Config) -> stoa_gateway::Config {
+    stoa_gateway::Config {
+        body_limit: config.http.body_limit,
+        hosts: config.http.hosts.clone(),
+        ..stoa_gateway::Config::default()
     }
 }
 

@@ -21,6 +21,14 @@ pub enum FolderError {
         /// Why.
         source: std::io::Error,
     },
+    /// Others may read or change a secret.
+    #[error("{path} is a secret and must have mode 0600 or 0640, not {mode:04o}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// A file holds something else than it should.
     #[error("{0} is damaged")]
     Damaged(PathBuf),
@@ -30,7 +38,7 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    _locks: Vec<File>,
 }
 
 impl DataFolder {
@@ -39,32 +47,31 @@ impl DataFolder {
     /// # Errors
     /// [`FolderError`].
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let io = |at: &Path| {
-            let path = at.to_owned();
-            move |source| FolderError::Io { path, source }
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(io(path))?;
-        let lock_path = path.join("lock");
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(io(&lock_path))?;
-        // The lock ends with the process, however it ends.
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => Err(io(&lock_path)(source)),
-        }
+        make(path)?;
+        let lock = lock_file(&path.join("lock"))?;
+        take(&path.join("lock"), lock.try_lock(), path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            _locks: vec![lock],
+        })
+    }
+
+    /// Makes the folder when it is not there and takes one service's part of it for this process:
+    /// others may have the other parts, but nobody the whole.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn open_for(path: &Path, service: Name) -> Result<Self, FolderError> {
+        make(path)?;
+        let whole = lock_file(&path.join("lock"))?;
+        take(&path.join("lock"), whole.try_lock_shared(), path)?;
+        let own = path.join(format!("{}.lock", service.text()));
+        let part = lock_file(&own)?;
+        take(&own, part.try_lock(), path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            _locks: vec![whole, part],
+        })
     }
 
     /// The database of a service in it.
@@ -131,6 +138,69 @@ impl DataFolder {
     }
 }
 
+/// The key of a file that stands elsewhere: 32 bytes, which nobody but the owner may write and
+/// the world may not read.
+///
+/// # Errors
+/// [`FolderError`].
+pub(crate) fn read_master_key(path: &Path) -> Result<[u8; 32], FolderError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let io = |source| FolderError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
+    // A cluster mounts secrets for a group, because the process is not root.
+    if mode & 0o027 != 0 {
+        return Err(FolderError::Open {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    std::fs::read(path)
+        .map_err(io)?
+        .try_into()
+        .map_err(|_| FolderError::Damaged(path.to_owned()))
+}
+
+/// Makes the folder, for its owner only.
+fn make(path: &Path) -> Result<(), FolderError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| FolderError::Io {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn lock_file(path: &Path) -> Result<File, FolderError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| FolderError::Io {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// What trying the lock of a file gave; the lock ends with the process, however it ends.
+fn take(file: &Path, tried: Result<(), TryLockError>, folder: &Path) -> Result<(), FolderError> {
+    match tried {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(FolderError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(FolderError::Io {
+            path: file.to_owned(),
+            source,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +217,44 @@ mod tests {
         ));
         drop(first);
         assert!(DataFolder::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn one_process_at_a_time_uses_the_part_of_a_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let users = DataFolder::open_for(dir.path(), Name::Users).unwrap();
+        let auth = DataFolder::open_for(dir.path(), Name::Auth).unwrap();
+        let second = DataFolder::open_for(dir.path(), Name::Users);
+        assert!(matches!(second, Err(FolderError::InUse(_))));
+        let whole = DataFolder::open(dir.path());
+        assert!(matches!(whole, Err(FolderError::InUse(_))));
+        drop((users, auth));
+        let _whole = DataFolder::open(dir.path()).unwrap();
+        let part = DataFolder::open_for(dir.path(), Name::Users);
+        assert!(matches!(part, Err(FolderError::InUse(_))));
+    }
+
+    // contract: security S67
+    #[test]
+    fn a_master_key_that_the_world_may_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("master.key");
+        std::fs::write(&file, [7; 32]).unwrap();
+        let mode = |mode| {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(0o644);
+        assert!(matches!(
+            read_master_key(&file),
+            Err(FolderError::Open { .. })
+        ));
+        mode(0o640);
+        assert_eq!(read_master_key(&file).unwrap(), [7; 32]);
+        std::fs::write(&file, [7; 31]).unwrap();
+        assert!(matches!(
+            read_master_key(&file),
+            Err(FolderError::Damaged(_))
+        ));
     }
 
     // contract: security S71

@@ -1,10 +1,13 @@
-//! Every service in one process, and the commands of the binary.
+//! The services put together, and the commands of the binary.
 //!
-//! This crate is the only place that knows all services. [`Embedded`] puts them together over
-//! direct calls and one SQLite file each; the commands below [`commands`] start it.
+//! This crate is the only place that knows all services. [`Embedded`] puts them together in one
+//! process over direct calls and one SQLite file each; `apart` runs one of them in a process of its
+//! own; the commands below [`commands`] start either.
 
+mod apart;
 pub mod commands;
 mod credentials;
+mod databases;
 mod embedded;
 mod folder;
 mod service;

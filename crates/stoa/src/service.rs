@@ -10,7 +10,7 @@ use stoa_rpc::{Guard, Identity, Tasks, Trust};
 use stoa_types::{Clock, Entropy};
 
 /// A service with a database of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Name {
     /// Applications, grants, tokens, sessions, operators, settings, keys.
     Auth,

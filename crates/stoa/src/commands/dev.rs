@@ -1,21 +1,16 @@
 //! `stoa dev`: a whole marketplace on one machine.
 
+use super::process::{self, StopSignals, shut_down};
 use crate::{Clocks, DataFolder, DevClock, Embedded, Options};
 use anyhow::{Context as _, bail};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use stoa_auth::Preset;
 use stoa_config::Config;
 use stoa_gateway::Server;
-use stoa_telemetry::LogFormat;
 use stoa_types::SystemClock;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// Longest wait for work that runs when the process is told to stop.
-const STOP: Duration = Duration::from_secs(25);
 
 /// Runs a whole marketplace on this machine, for building a client against it.
 #[derive(Debug, clap::Args)]
@@ -50,18 +45,7 @@ impl Dev {
             config.http.management = management;
         }
         self.check_exposure(&config)?;
-        let format = match config.log.format {
-            stoa_config::LogFormat::Text => LogFormat::Text,
-            stoa_config::LogFormat::Json => LogFormat::Json,
-        };
-        stoa_telemetry::init_logs(format, &config.log.filter)?;
-        tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            // A password hash takes 19 MiB, which its thread keeps until it ends.
-            .thread_keep_alive(Duration::from_secs(1))
-            .build()
-            .context("no threads")?
-            .block_on(self.serve(config))
+        process::run(&config.clone(), self.serve(config))
     }
 
     /// A development process has preset secrets, a clock that moves and operators with one factor:
@@ -130,36 +114,8 @@ impl Dev {
             .context("standard output is closed")?;
         tracing::info!(%address, data = %self.data.display(), "Stoa is ready on http://{address}");
         stop.any().await;
-        tracing::info!("Stopping");
-        if tokio::time::timeout(STOP, embedded.tasks().shut_down())
-            .await
-            .is_err()
-        {
-            tracing::warn!("Some work did not end in time");
-        }
+        shut_down(embedded.tasks()).await;
         Ok(())
-    }
-}
-
-/// Ctrl-C and SIGTERM.
-struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl StopSignals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }
 
@@ -182,7 +138,10 @@ fn preset(config: &Config) -> anyhow::Result<Preset> {
     })
 }
 
-fn id<T: std::str::FromStr>(key: &str, text: &Option<String>) -> anyhow::Result<Option<T>> {
+pub(super) fn id<T: std::str::FromStr>(
+    key: &str,
+    text: &Option<String>,
+) -> anyhow::Result<Option<T>> {
     text.as_ref()
         .map(|text| {
             text.parse()

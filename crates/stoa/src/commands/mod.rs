@@ -3,6 +3,9 @@
 
 mod config;
 mod dev;
+mod migrate;
+mod process;
+mod serve;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,6 +22,10 @@ pub struct Cli {
 enum Command {
     /// Runs a whole marketplace on this machine, for building a client against it.
     Dev(dev::Dev),
+    /// Runs an installation: all services in this process, or one of them.
+    Serve(serve::Serve),
+    /// Brings every schema up to date.
+    Migrate(migrate::Migrate),
     /// Looks at the configuration.
     Config(config::Config),
 }
@@ -28,6 +35,8 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let outcome = match self.command {
             Command::Dev(dev) => dev.run(),
+            Command::Serve(serve) => serve.run(),
+            Command::Migrate(migrate) => migrate.run(),
             Command::Config(config) => config.run(),
         };
         match outcome {

@@ -1,0 +1,68 @@
+//! What every long-running command does: logs, threads, signals, the end.
+
+use anyhow::Context as _;
+use std::time::Duration;
+use stoa_config::Config;
+use stoa_rpc::Tasks;
+use stoa_telemetry::LogFormat;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Longest wait for work that runs when the process is told to stop.
+const STOP: Duration = Duration::from_secs(25);
+
+/// Sends log lines on their way and runs `work` on the threads of this process.
+///
+/// # Errors
+/// When logging cannot be set up or no threads can be had; what `work` says.
+pub(super) fn run<F>(config: &Config, work: F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let format = match config.log.format {
+        stoa_config::LogFormat::Text => LogFormat::Text,
+        stoa_config::LogFormat::Json => LogFormat::Json,
+    };
+    stoa_telemetry::init_logs(format, &config.log.filter)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // A password hash takes 19 MiB, which its thread keeps until it ends.
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+        .context("no threads")?
+        .block_on(work)
+}
+
+/// Ctrl-C and SIGTERM. Made first, so that being told to stop is never too early.
+pub(super) struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    /// Listens for them from now on.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Resolves when one of them came.
+    pub(super) async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Tells all work to stop and waits for its end, for a while.
+pub(super) async fn shut_down(tasks: &Tasks) {
+    tracing::info!("Stopping");
+    if tokio::time::timeout(STOP, tasks.shut_down()).await.is_err() {
+        tracing::warn!("Some work did not end in time");
+    }
+}
