@@ -1,6 +1,7 @@
 //! `stoa <command>`. Exit code 0: done; 1: refused or failed, with one line on standard error;
 //! 2: wrong use.
 
+mod certs;
 mod config;
 mod dev;
 mod migrate;
@@ -26,6 +27,8 @@ enum Command {
     Serve(serve::Serve),
     /// Brings every schema up to date.
     Migrate(migrate::Migrate),
+    /// Makes certificates.
+    Certs(certs::Certs),
     /// Looks at the configuration.
     Config(config::Config),
 }
@@ -37,6 +40,7 @@ impl Cli {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Migrate(migrate) => migrate.run(),
+            Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
         };
         match outcome {

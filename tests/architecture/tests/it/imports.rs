@@ -14,12 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stoa-db", &["stoa-types", "stoa-telemetry"]),
     (
         "stoa-rpc",
-        &[
-            "stoa-types",
-            "stoa-policy",
-            "stoa-proto",
-            "stoa-telemetry",
-        ],
+        &["stoa-types", "stoa-policy", "stoa-proto", "stoa-telemetry"],
     ),
     (
         "stoa-feed",

@@ -1,0 +1,52 @@
+//! `stoa certs`: key material for a development deployment.
+
+use crate::Name;
+use anyhow::Context as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use stoa_rpc::certificates;
+use stoa_types::id::ClientId;
+use stoa_types::{OsEntropy, SystemClock};
+
+/// Makes certificates.
+#[derive(Debug, clap::Args)]
+pub(super) struct Certs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Makes a development authority and, signed by it, a certificate per process; besides the keys
+    /// that processes sign with and the master key. What is there already stays, but certificates
+    /// are made anew.
+    Dev {
+        /// Where to write.
+        dir: PathBuf,
+        /// Name of the deployment inside the certificates; as `installation.deployment`.
+        #[arg(long, default_value = "stoa")]
+        deployment: String,
+        /// Client id of a program that calls the services; may be given several times.
+        #[arg(long)]
+        client: Vec<ClientId>,
+    },
+}
+
+impl Certs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let What::Dev {
+            dir,
+            deployment,
+            client,
+        } = self.what;
+        let services = Name::ALL.map(Name::text);
+        let names: Vec<&str> = std::iter::once("gateway").chain(services).collect();
+        certificates::development(&dir, &deployment, &names, &client, &SystemClock, &OsEntropy)?;
+        writeln!(
+            std::io::stdout(),
+            "Certificates for 90 days and keys of {deployment} are in {}",
+            dir.display()
+        )
+        .context("standard output is closed")
+    }
+}
