@@ -230,6 +230,15 @@ impl Consumer {
         !state.stopped && heard && state.position >= state.head
     }
 
+    /// The stored cursor: everything up to there had its effect, by whichever replica. A cache of
+    /// what the effects wrote reads it first, then the rows, and follows the feed from there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub async fn stored_position(&self) -> Result<u64, Error> {
+        Ok(self.stored_cursor().await?.unwrap_or(0))
+    }
+
     /// Envelopes that are stamped and not applied yet, as far as known here.
     pub fn lag(&self) -> u64 {
         let state = *self.0.state.borrow();

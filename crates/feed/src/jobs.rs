@@ -32,9 +32,11 @@ impl Job {
         }
     }
 
-    /// Lets the work be done soon, when this process or another one is free to do it.
-    pub fn wake(&self) {
-        self.wake.notify_one();
+    /// The same job; each notice lets the work be done soon, here if no other replica is at it.
+    #[must_use]
+    pub fn woken_by(mut self, wake: Arc<Notify>) -> Self {
+        self.wake = wake;
+        self
     }
 
     /// Works until the process stops. A failure is logged and the work tried again the next time.

@@ -14,14 +14,14 @@ mod store;
 mod testing;
 
 use consume::public_events::PublicEvents;
-use jobs::finish_erasures::FinishErasures;
-use jobs::forget_old::ForgetOld;
+use jobs::finish_erasures::{self, FinishErasures};
+use jobs::forget_old::{self, ForgetOld};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_db::{Db, DbError, MigrationSet, migrations};
 use stoa_feed::projections::{Settings, SettingsConsumer};
-use stoa_feed::{Consumer, Wiring};
+use stoa_feed::{Consumer, Job, Wiring};
 use stoa_proto::event_log::event_log_server::EventLogServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy, Problems};
@@ -87,7 +87,9 @@ struct Inner {
     consumers: Vec<(Consumer, AtomicU64)>,
     was_caught_up: AtomicBool,
     finish_erasures: FinishErasures,
+    erasures: Job,
     forget_old: ForgetOld,
+    forgetting: Job,
 }
 
 /// Builds the service; nothing runs by itself before [`Service::start`].
@@ -148,9 +150,9 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         finish_erasures: FinishErasures {
             db: deps.db.clone(),
             clock: Arc::clone(&deps.real_clock),
-            tasks: deps.tasks.clone(),
-            erased,
         },
+        erasures: Job::new(&wiring, "finish erasures", finish_erasures::POLL).woken_by(erased),
+        forgetting: Job::new(&wiring, "forget old events", forget_old::POLL),
         forget_old: ForgetOld {
             db: deps.db,
             clock: deps.real_clock,
@@ -176,8 +178,16 @@ impl Service {
         for (consumer, _) in &self.0.consumers {
             tasks.spawn(consumer.clone().run());
         }
-        tasks.spawn(self.0.finish_erasures.clone().run());
-        tasks.spawn(self.0.forget_old.clone().run());
+        let erase = self.0.finish_erasures.clone();
+        tasks.spawn(self.0.erasures.clone().run(move || {
+            let erase = erase.clone();
+            async move { erase.once().await }
+        }));
+        let forget = self.0.forget_old.clone();
+        tasks.spawn(self.0.forgetting.clone().run(move || {
+            let forget = forget.clone();
+            async move { forget.once().await }
+        }));
     }
 
     /// Does all that is due, once: consumes every feed up to its head, finishes erasures, deletes

@@ -12,6 +12,8 @@ use stoa_proto::events::{Envelope, envelope::Payload};
 
 /// Rows read at once.
 const BATCH: u32 = 500;
+/// Pause before a failed filling is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Fills the index. Cheap to clone.
 #[derive(Clone)]
@@ -92,7 +94,10 @@ impl Indexer {
                 tracing::error!(error = ?error, "The search index could not be filled");
                 // The next round tries again.
                 changes.mark_changed();
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                tokio::select! {
+                    () = tasks.stopping() => return,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
             }
             tokio::select! {
                 () = tasks.stopping() => return,

@@ -8,6 +8,7 @@
 //! To add an RPC: proto, action in `stoa-policy`, `rpc/<verb>.rs` with its tests, one line in
 //! `rpc/mod.rs`; if needed a rule in `domain/`, statements in `store/`, an event in `events.rs`.
 
+mod authors;
 mod consume;
 mod core;
 mod domain;
@@ -25,16 +26,17 @@ mod store;
 mod tests;
 
 use crate::core::Core;
+use authors::Authors;
 use consume::user_state::UserStates;
 use indexing::Indexer;
-use jobs::remove_listings::RemoveListings;
+use jobs::remove_listings::{self, RemoveListings};
 use parking_lot::Mutex;
 use search::{MemoryIndex, Schemas};
 use shown::Shown;
 use std::sync::Arc;
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer, Settings, SettingsConsumer};
-use stoa_feed::{Consumer, FeedService, Follower, Sequencer, Standings, Wiring};
+use stoa_feed::{Consumer, FeedService, Follower, Job, Sequencer, Standings, Wiring};
 use stoa_proto::listings::listings_server::ListingsServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy};
@@ -98,7 +100,9 @@ pub struct Service {
     auth: Consumer,
     indexer: Indexer,
     follower: Follower,
+    authors: Follower,
     removals: RemoveListings,
+    removing: Job,
     /// Positions of the users and auth feeds at the last [`Service::drain`].
     drained: Mutex<[u64; 2]>,
 }
@@ -149,7 +153,13 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     );
     let own = LocalSlot::new();
     own.fill(guard.clone());
-    let follower = Follower::new(&deps.identity, deps.entropy, own.peer(), indexer.clone());
+    let entropy = deps.entropy;
+    let follower = Follower::new(
+        &deps.identity,
+        Arc::clone(&entropy),
+        own.peer(),
+        indexer.clone(),
+    );
 
     let wake = Arc::new(Notify::new());
     let states = UserStates {
@@ -157,13 +167,20 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         wake: Arc::clone(&wake),
         written: Mutex::default(),
     };
-    let users = Consumer::new(&wiring, deps.users, ActorsConsumer::new().with(states));
+    let consume = ActorsConsumer::new().with(states);
+    let users = Consumer::new(&wiring, deps.users.clone(), consume);
+    let authors = Authors {
+        core: Arc::clone(&core),
+        states: users.clone(),
+    };
+    let authors = Follower::new(&deps.identity, entropy, deps.users, authors);
     let auth = Consumer::new(&wiring, deps.auth, SettingsConsumer::new(&settings));
     Ok(Service {
         removals: RemoveListings {
             core: Arc::clone(&core),
-            wake,
         },
+        removing: Job::new(&wiring, "remove listings", remove_listings::POLL).woken_by(wake),
+        authors,
         core,
         guard,
         tasks: deps.tasks,
@@ -192,7 +209,12 @@ impl Service {
         tasks.spawn(self.auth.clone().run());
         tasks.spawn(self.follower.clone().run(tasks.clone()));
         tasks.spawn(self.indexer.clone().run(tasks.clone()));
-        tasks.spawn(self.removals.clone().run(tasks.clone()));
+        tasks.spawn(self.authors.clone().run(tasks.clone()));
+        let removals = self.removals.clone();
+        tasks.spawn(self.removing.clone().run(move || {
+            let removals = removals.clone();
+            async move { removals.work().await }
+        }));
     }
 
     /// Does everything that is due now; true when there was anything to do. Others may have new
@@ -223,5 +245,6 @@ impl Service {
             && self.users.is_caught_up()
             && self.auth.is_caught_up()
             && self.follower.is_ready()
+            && self.authors.is_ready()
     }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer, Settings, SettingsConsumer};
-use stoa_feed::{Consumer, FeedService, Sequencer, Standings, Wiring};
+use stoa_feed::{Consumer, FeedService, Job, Sequencer, Standings, Wiring};
 use stoa_proto::transactions::transactions_server::TransactionsServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy, Problems};
@@ -90,6 +90,8 @@ struct Inner {
     tasks: Tasks,
     sequencer: Sequencer,
     settings: Settings,
+    erasures: Job,
+    attempts: Job,
     /// Each with its position after the last [`Service::drain`].
     consumers: [(Consumer, AtomicU64); 2],
 }
@@ -147,7 +149,10 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         Consumer::new(&wiring, deps.auth, SettingsConsumer::new(&settings)),
         Consumer::new(&wiring, deps.users, users),
     ];
+    let erasures = Job::new(&wiring, "erase", jobs::LEFT_OVER);
     Ok(Service(Arc::new(Inner {
+        erasures: erasures.woken_by(Arc::clone(&context.erasure_due)),
+        attempts: Job::new(&wiring, "end attempts", jobs::LEFT_OVER),
         context,
         guard,
         tasks: deps.tasks,
@@ -173,8 +178,16 @@ impl Service {
             tasks.spawn(consumer.clone().run());
         }
         tasks.spawn(jobs::timers::run(context.clone(), tasks.clone()));
-        tasks.spawn(jobs::erase::run(context.clone(), tasks.clone()));
-        tasks.spawn(jobs::attempts::run(context.clone(), tasks.clone()));
+        let erase = context.clone();
+        tasks.spawn(self.0.erasures.clone().run(move || {
+            let context = erase.clone();
+            async move { jobs::erase::run_all(&context).await }
+        }));
+        let attempts = context.clone();
+        tasks.spawn(self.0.attempts.clone().run(move || {
+            let context = attempts.clone();
+            async move { jobs::attempts::run_all(&context).await }
+        }));
     }
 
     /// Does all that is due, once: consumes the feeds up to their heads, takes delayed

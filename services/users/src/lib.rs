@@ -10,13 +10,13 @@ mod jobs;
 mod rpc;
 mod store;
 
-use jobs::finish_erasure::FinishErasure;
+use jobs::finish_erasure::{self, FinishErasure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
 use stoa_db::{Db, DbError, MigrationSet, migrations};
 use stoa_feed::projections::{Settings, SettingsConsumer};
-use stoa_feed::{Consumer, FeedService, Sequencer, Wiring};
+use stoa_feed::{Consumer, FeedService, Job, Sequencer, Wiring};
 use stoa_proto::users::users_server::UsersServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy, Problems};
@@ -79,6 +79,7 @@ struct Inner {
     /// Position of the auth feed after the last [`Service::drain`].
     drained: AtomicU64,
     finish_erasure: FinishErasure,
+    erasures: Job,
     /// The auth feed was once applied up to its head.
     caught_up: AtomicBool,
 }
@@ -130,9 +131,8 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         finish_erasure: FinishErasure {
             db: deps.db,
             clock: deps.clock,
-            tasks: deps.tasks.clone(),
-            erased,
         },
+        erasures: Job::new(&wiring, "finish erasure", finish_erasure::POLL).woken_by(erased),
         tasks: deps.tasks,
     })))
 }
@@ -149,7 +149,11 @@ impl Service {
         tasks.spawn(self.0.sequencer.clone().run());
         tasks.spawn(self.0.settings.clone().run());
         tasks.spawn(self.0.settings_consumer.clone().run());
-        tasks.spawn(self.0.finish_erasure.clone().run());
+        let work = self.0.finish_erasure.clone();
+        tasks.spawn(self.0.erasures.clone().run(move || {
+            let work = work.clone();
+            async move { work.once().await }
+        }));
     }
 
     /// Does all that is due, once: finishes erasures, stamps the outbox, consumes the auth feed up

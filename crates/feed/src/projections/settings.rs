@@ -4,7 +4,7 @@ use crate::{Consume, Error, Wiring, store};
 use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
-use stoa_db::{Db, DbError, Tx, sql};
+use stoa_db::{Db, DbError, Engine, Tx, sql};
 use stoa_policy::{AccessSettings, Environment};
 use stoa_proto::auth as pb;
 use stoa_proto::events::{Envelope, envelope::Payload};
@@ -15,6 +15,8 @@ use tokio::sync::watch;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often another replica's consumer is looked after.
 const POLL: Duration = Duration::from_millis(250);
+/// The same for SQLite, where the consumer is in this process.
+const LAZY_POLL: Duration = Duration::from_secs(10);
 
 /// Stores settings when they are newer than what is there; true when they were. auth calls it for
 /// its own changes, everyone else through [`SettingsConsumer`].
@@ -50,13 +52,17 @@ impl Settings {
     /// Keeps the copy in memory up to date until the process stops, also when another replica
     /// runs the consumer.
     pub async fn run(self) {
+        let poll = match self.db.engine() {
+            Engine::Sqlite => LAZY_POLL,
+            Engine::Postgres => POLL,
+        };
         loop {
             if let Err(error) = self.reload().await {
                 tracing::error!(error = ?error, "The settings could not be read");
             }
             tokio::select! {
                 () = self.tasks.stopping() => return,
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(poll) => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Deletes events that are older than the log keeps them. Every replica may run it.
+//! Deletes events that are older than the log keeps them.
 
 use crate::domain::retention::keep_from;
 use crate::error::Error;
@@ -12,7 +12,7 @@ use stoa_rpc::Tasks;
 use stoa_types::Clock;
 
 /// How often it looks.
-const POLL: Duration = Duration::from_secs(600);
+pub(crate) const POLL: Duration = Duration::from_secs(600);
 /// Events deleted in one transaction.
 const BATCH: u32 = 500;
 
@@ -28,19 +28,6 @@ pub(crate) struct ForgetOld {
 }
 
 impl ForgetOld {
-    /// Works until the process stops.
-    pub(crate) async fn run(self) {
-        while !self.tasks.is_stopping() {
-            if let Err(error) = self.once().await {
-                tracing::warn!(error = ?error, "Old events could not be deleted");
-            }
-            tokio::select! {
-                () = self.tasks.stopping() => return,
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-
     /// Deletes what is too old now; true when there was anything. Before the settings are known
     /// nothing is deleted: a live marketplace keeps its events longer.
     pub(crate) async fn once(&self) -> Result<bool, Error> {

@@ -12,38 +12,21 @@ use std::time::Duration;
 use stoa_db::{DbError, Tx};
 use stoa_feed::projections::actors;
 use stoa_feed::{Origin, emit, erase};
-use stoa_rpc::Tasks;
-use tokio::sync::Notify;
 
 /// Listings deleted in one transaction.
 const LISTINGS: u32 = 50;
 /// Envelopes stripped in one transaction.
 const ENVELOPES: u32 = 100;
-/// How often the work of other replicas is looked after.
-const POLL: Duration = Duration::from_secs(5);
+/// How often it looks for what others left, or what was left before a restart.
+pub(crate) const POLL: Duration = Duration::from_secs(5);
 
 /// The job. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct RemoveListings {
     pub(crate) core: Arc<Core>,
-    pub(crate) wake: Arc<Notify>,
 }
 
 impl RemoveListings {
-    /// Works until the process stops.
-    pub(crate) async fn run(self, tasks: Tasks) {
-        loop {
-            if let Err(error) = self.work().await {
-                tracing::error!(error = ?error, "Listings could not be removed; the job tries again");
-            }
-            tokio::select! {
-                () = tasks.stopping() => return,
-                () = self.wake.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-
     /// Does all that is due; true when there was anything.
     pub(crate) async fn work(&self) -> Result<bool, Error> {
         let mut any = false;

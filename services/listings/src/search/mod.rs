@@ -34,11 +34,14 @@ pub(crate) trait SearchIndex: Send + Sync + 'static {
     /// ones than the known one are ignored.
     fn hide_author(&self, author: UserId, version: u64, hidden: bool);
 
+    /// The authors who are hidden now.
+    fn hidden_authors(&self) -> Vec<UserId>;
+
     /// The schemas that the index was built with.
     fn schemas(&self) -> Arc<Schemas>;
 
-    /// Begins a fresh index with these schemas. The old one answers until
-    /// [`SearchIndex::finish_rebuild`]; changes go to both.
+    /// Begins a fresh index with these schemas, which knows the states of authors as the old one
+    /// does. The old one answers until [`SearchIndex::finish_rebuild`]; changes go to both.
     fn begin_rebuild(&self, schemas: Arc<Schemas>);
 
     /// Takes listings from the store into the fresh index.

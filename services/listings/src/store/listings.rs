@@ -201,6 +201,23 @@ pub(crate) async fn hidden_authors(db: &Db) -> Result<Vec<(UserId, u64)>, DbErro
     Ok(rows.into_iter().map(versioned).collect())
 }
 
+/// Version of the state of each of these users, and whether it hides what they wrote.
+pub(crate) async fn author_states(
+    db: &Db,
+    users: &[UserId],
+) -> Result<Vec<(UserId, u64, bool)>, DbError> {
+    let mut states = Vec::new();
+    for some in users.chunks(200) {
+        let mut q = SqlBuilder::new("SELECT user_id, version, state FROM actors WHERE user_id IN ");
+        q.push_list(some.iter().copied());
+        let rows: Vec<(UserId, i64, String)> = db.all_as(q).await?;
+        states.extend(rows.into_iter().map(|(user, version, state)| {
+            (user, u64::try_from(version).unwrap_or(0), state != "active")
+        }));
+    }
+    Ok(states)
+}
+
 /// Version of a user's state as it is known here.
 pub(crate) async fn actor_version(tx: &Tx, user: UserId) -> Result<u64, DbError> {
     let row: Option<(i64,)> = tx.opt_as(sql(s::ACTOR_VERSION).bind(user)).await?;

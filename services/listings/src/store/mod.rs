@@ -5,8 +5,8 @@ mod removals;
 mod statements;
 
 pub(crate) use listings::{
-    actor_version, hidden_authors, insert, listing, listings_by_id, live_after, live_of_author,
-    own_page, replace, shown,
+    actor_version, author_states, hidden_authors, insert, listing, listings_by_id, live_after,
+    live_of_author, own_page, replace, shown,
 };
 pub(crate) use removals::{
     Removal, finish_removal, first_removal, live_batch, removal_of, request_removal,

@@ -1,24 +1,9 @@
 //! Ends attempts whose process died: what they held may be released, and their transactions move
 //! again.
 
-use super::POLL;
 use crate::context::Context;
 use crate::error::Error;
 use crate::store::attempts;
-use stoa_rpc::Tasks;
-
-/// Ends dead attempts until the process stops.
-pub(crate) async fn run(context: Context, tasks: Tasks) {
-    loop {
-        if let Err(error) = run_all(&context).await {
-            tracing::warn!(error = ?error, "Dead attempts could not be ended");
-        }
-        tokio::select! {
-            () = tasks.stopping() => return,
-            () = tokio::time::sleep(POLL) => {}
-        }
-    }
-}
 
 /// Ends all attempts whose lease is over; true when there was any.
 ///

@@ -3,30 +3,14 @@
 //!
 //! It goes by batches, each a transaction that notes how far it came, so a restart goes on there.
 
-use super::POLL;
 use crate::context::Context;
 use crate::error::Error;
 use crate::store::{dialect, erasures, timers, transactions};
 use stoa_db::{Tx, sql};
-use stoa_rpc::Tasks;
 use stoa_types::id::{TransactionId, UserId};
 
 /// Envelopes of the outbox that one transaction rewrites.
 const ENVELOPES: u32 = 50;
-
-/// Erases until the process stops.
-pub(crate) async fn run(context: Context, tasks: Tasks) {
-    loop {
-        if let Err(error) = run_all(&context).await {
-            tracing::warn!(error = ?error, "An erasure will be tried again");
-        }
-        tokio::select! {
-            () = tasks.stopping() => return,
-            () = context.erasure_due.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
-        }
-    }
-}
 
 /// Erases all who wait for it; true when there was anybody.
 ///

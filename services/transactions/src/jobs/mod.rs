@@ -4,5 +4,9 @@ pub(crate) mod attempts;
 pub(crate) mod erase;
 pub(crate) mod timers;
 
-/// How often a job looks by itself, for what other replicas left or a clock that was moved.
-const POLL: std::time::Duration = std::time::Duration::from_secs(1);
+use std::time::Duration;
+
+/// How often timers are looked after, which other replicas may have scheduled.
+const POLL: Duration = Duration::from_secs(1);
+/// How often one replica looks for what others left, or what was left before a restart.
+pub(crate) const LEFT_OVER: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Finishes what a deletion began: the person's values leave the outbox, and the bytes leave the
 //! log of the database. It starts from rows, so it survives a restart, and doing it twice does no
-//! harm, so every replica may run it.
+//! harm.
 
 use crate::error::Error;
 use crate::store::erasures;
@@ -8,12 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::Db;
 use stoa_feed::erase::erase_outbox;
-use stoa_rpc::Tasks;
 use stoa_types::Clock;
-use tokio::sync::Notify;
 
 /// How often it looks for what is left over: from before a restart, or after a failure.
-const POLL: Duration = Duration::from_secs(10);
+pub(crate) const POLL: Duration = Duration::from_secs(10);
 /// Envelopes rewritten in one transaction.
 const BATCH: u32 = 50;
 
@@ -22,26 +20,9 @@ const BATCH: u32 = 50;
 pub(crate) struct FinishErasure {
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) tasks: Tasks,
-    /// Told when an account was deleted.
-    pub(crate) erased: Arc<Notify>,
 }
 
 impl FinishErasure {
-    /// Works until the process stops.
-    pub(crate) async fn run(self) {
-        while !self.tasks.is_stopping() {
-            if let Err(error) = self.once().await {
-                tracing::warn!(error = ?error, "An erasure is not finished yet");
-            }
-            tokio::select! {
-                () = self.tasks.stopping() => return,
-                () = self.erased.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-
     /// Finishes what is there now; true when there was anything.
     pub(crate) async fn once(&self) -> Result<bool, Error> {
         let users = erasures::to_purge(&self.db).await?;
@@ -77,8 +58,6 @@ mod tests {
         FinishErasure {
             db: world.cx.db.clone(),
             clock: world.clock.clone(),
-            tasks: Tasks::new(),
-            erased: Arc::clone(&world.cx.erased),
         }
     }
 

@@ -67,8 +67,13 @@ impl SearchIndex for MemoryIndex {
         self.live.read().schemas()
     }
 
+    fn hidden_authors(&self) -> Vec<UserId> {
+        self.live.read().hidden_authors()
+    }
+
     fn begin_rebuild(&self, schemas: Arc<Schemas>) {
-        *self.fresh.lock() = Some(Table::new(schemas));
+        let mut fresh = self.fresh.lock();
+        *fresh = Some(self.live.read().successor(schemas));
     }
 
     fn load(&self, listings: &[Listing]) {

@@ -94,6 +94,20 @@ impl Table {
         }
     }
 
+    /// An empty table that knows the same about authors: the store may know less than the feed
+    /// has told.
+    pub(super) fn successor(&self, schemas: Arc<Schemas>) -> Self {
+        Self {
+            standing: self.standing.clone(),
+            ..Self::new(schemas)
+        }
+    }
+
+    pub(super) fn hidden_authors(&self) -> Vec<UserId> {
+        let hidden = self.standing.iter().filter(|(_, (_, hidden))| *hidden);
+        hidden.map(|(author, _)| *author).collect()
+    }
+
     pub(super) fn schemas(&self) -> Arc<Schemas> {
         Arc::clone(&self.schemas)
     }
