@@ -19,7 +19,7 @@ fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
-    println!("cargo:rerun-if-changed={}", root.display());
+    println!("cargo:rerun-if-changed={}", root.join("stoa").display());
     let mut files = Vec::new();
     proto_files(&root, &mut files)?;
 
@@ -58,7 +58,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("access_table.rs"), table)?;
     std::fs::write(out.join("method_paths.rs"), format!("&{paths:?}\n"))?;
-    std::fs::write(out.join("stoa.descriptors.bin"), pool.encode_to_vec())?;
+    // Comments are for the generated code only.
+    let mut bare = protox::Compiler::new([&root])?;
+    bare.include_imports(true).open_files(&files)?;
+    let descriptors = bare.encode_file_descriptor_set();
+    std::fs::write(out.join("stoa.descriptors.bin"), descriptors)?;
     Ok(())
 }
 

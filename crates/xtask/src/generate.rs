@@ -17,11 +17,18 @@ struct Printed {
     test: [&'static str; 2],
 }
 
-const PRINTED: &[Printed] = &[Printed {
-    file: "crates/policy/RULES.md",
-    package: "stoa-policy",
-    test: ["it", "printed::the_printed_rules_are_the_rules"],
-}];
+const PRINTED: &[Printed] = &[
+    Printed {
+        file: "crates/policy/RULES.md",
+        package: "stoa-policy",
+        test: ["it", "printed::the_printed_rules_are_the_rules"],
+    },
+    Printed {
+        file: "proto/descriptors",
+        package: "stoa-proto",
+        test: ["it", "descriptors::the_set_of_this_release_is_written_down"],
+    },
+];
 
 /// Writes every file; `git diff` shows what changed.
 pub(crate) fn run() -> Result<ExitCode> {
