@@ -12,6 +12,9 @@ pub(crate) struct Args {
     /// Figures to measure; all when none is named.
     #[arg(value_parser = FIGURES)]
     names: Vec<String>,
+    /// One way to run only: one process, or a process per service.
+    #[arg(long, value_parser = ["together", "apart"])]
+    mode: Option<String>,
 }
 
 /// The names that the measuring program takes; known here so that a wrong one is told before the
@@ -43,7 +46,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         .arg(programs.join("stoa"))
         .arg("--folder")
         .arg(&folder)
+        .args(args.mode.iter().flat_map(|mode| ["--mode", mode]))
         .args(&args.names)
+        // For the harness that starts the processes.
+        .env("STOA_BIN", programs.join("stoa"))
         .status()
         .context("starting the measurement")?;
     Ok(if status.success() {

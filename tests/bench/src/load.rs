@@ -66,20 +66,21 @@ impl Rate {
     }
 }
 
-/// Runs the scripts for one round; every answer must have this status.
+/// Runs the scripts for one round, spread over these servers; every answer must have this status.
+/// `pids` are the processes whose time is counted.
 pub(crate) async fn round(
-    server: SocketAddr,
-    pid: u32,
+    servers: &[SocketAddr],
+    pids: &[u32],
     scripts: Vec<Script>,
     status: u16,
 ) -> Result<Rate> {
-    let load = Load::start(server, scripts, status).await?;
+    let load = Load::start(servers, scripts, status).await?;
     tokio::time::sleep(WARM_UP).await;
     load.counts.store(true, Ordering::Relaxed);
-    let (started, cpu) = (Instant::now(), process::cpu(pid)?);
+    let (started, cpu) = (Instant::now(), process::cpu(pids)?);
     tokio::time::sleep(ROUND).await;
     load.counts.store(false, Ordering::Relaxed);
-    let (took, cpu) = (started.elapsed(), process::cpu(pid)? - cpu);
+    let (took, cpu) = (started.elapsed(), process::cpu(pids)? - cpu);
     let mut times = load.stop().await?;
     if times.is_empty() {
         bail!("no answer in a whole round");
@@ -112,9 +113,9 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts it; answers are not counted yet.
+    /// Starts it, spread over these servers; answers are not counted yet.
     pub(crate) async fn start(
-        server: SocketAddr,
+        servers: &[SocketAddr],
         scripts: Vec<Script>,
         status: u16,
     ) -> Result<Self> {
@@ -123,8 +124,8 @@ impl Load {
             Arc::new(AtomicBool::new(false)),
         );
         let mut connections = JoinSet::new();
-        for script in scripts {
-            let connection = Connection::open(server).await?;
+        for (i, script) in scripts.into_iter().enumerate() {
+            let connection = Connection::open(servers[i % servers.len()]).await?;
             let (counts, stops) = (Arc::clone(&counts), Arc::clone(&stops));
             connections.spawn(drive(connection, script, status, counts, stops));
         }

@@ -18,11 +18,13 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use figures::{Stage, ban, check, initiate, login, reads, tokens};
 use process::Pins;
-use reference::{BareHyper, Reference};
+use reference::{BareHyper, Commits, Reference};
+use server::{Cores, Server};
 use std::path::PathBuf;
 use stoa_types::{Clock as _, SystemClock};
 use table::Row;
 use world::World;
+use xtask::postgres::{Postgres, Purpose};
 
 /// As in the binary, so that a bare hash is the same work.
 #[global_allocator]
@@ -50,9 +52,21 @@ struct Run {
     /// Folder below which data is kept while it runs; its file system makes commits slow or fast.
     #[arg(long)]
     folder: PathBuf,
+    /// One process, or a process per service on PostgreSQL; both when nothing is said.
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
     /// These figures only.
     #[arg(value_enum)]
     only: Vec<Figure>,
+}
+
+/// How the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// All services in one process, over SQLite.
+    Together,
+    /// A process per service and two gateways, on PostgreSQL.
+    Apart,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,39 +132,98 @@ async fn measure(run: Run) -> Result<()> {
         .copied()
         .filter(chosen)
         .collect();
+    let runs = |mode| run.mode.is_none_or(|only| only == mode);
+    let mut text = String::new();
+    if runs(Mode::Together) {
+        let rows = together(&run, &figures, &pins).await?;
+        text += &table::markdown("one process", &rows, SystemClock.now(), pins.are_set());
+    }
+    if runs(Mode::Apart) {
+        let rows = apart(&run, &figures, &pins).await?;
+        text += &table::markdown(
+            "a process per service",
+            &rows,
+            SystemClock.now(),
+            pins.are_set(),
+        );
+    }
+    println!("\n{text}");
+    Ok(())
+}
+
+/// Listings that the chosen figures need.
+fn listings(figures: &[Figure]) -> usize {
+    if figures.contains(&Figure::Query) {
+        LISTINGS
+    } else {
+        FEW
+    }
+}
+
+async fn together(run: &Run, figures: &[Figure], pins: &Pins) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir_in(&run.folder)?;
     let mut rows = Vec::new();
     if figures.contains(&Figure::Start) {
-        rows.extend(figures::process::start(&run.binary, folder.path(), &pins)?);
+        rows.extend(figures::process::start(&run.binary, folder.path(), pins).await?);
     }
     if figures.contains(&Figure::Memory) {
-        rows.extend(figures::process::memory(&run.binary, folder.path(), &pins).await?);
+        rows.extend(figures::process::memory(&run.binary, folder.path(), pins).await?);
     }
     if figures.iter().any(|figure| figure.needs_server()) {
-        let count = if figures.contains(&Figure::Query) {
-            LISTINGS
-        } else {
-            FEW
-        };
+        let count = listings(figures);
         let data = folder.path().join("data");
         std::fs::create_dir(&data)?;
         println!("== making a world with {count} listings");
-        let world = World::make(&run.binary, &data, &pins, count).await?;
+        let server = Server::start(&run.binary, &data, pins, Cores::One)?;
         let mut stage = Stage {
-            bare: BareHyper::start(&pins)?,
-            world,
-            pins: &pins,
-            folder: folder.path(),
+            bare: BareHyper::start(pins)?,
+            world: World::make(server, count).await?,
+            pins,
+            commits: Commits::Beside(folder.path()),
         };
-        for figure in figures.into_iter().filter(|figure| figure.needs_server()) {
+        for figure in figures.iter().filter(|figure| figure.needs_server()) {
             println!("== {figure:?}");
             rows.extend(figure.measure(&mut stage).await?);
         }
-        stage.world.server.stop()?;
+        stage.world.server.stop().await?;
     }
-    println!(
-        "\n{}",
-        table::markdown(&rows, SystemClock.now(), pins.are_set())
-    );
-    Ok(())
+    Ok(rows)
+}
+
+async fn apart(run: &Run, figures: &[Figure], pins: &Pins) -> Result<Vec<Row>> {
+    pins.move_to_server_core()?;
+    let postgres = Postgres::start_for(&Purpose {
+        durable: true,
+        within: Some(run.folder.clone()),
+    })?;
+    pins.move_back()?;
+    let mut rows = Vec::new();
+    let server = Server::start_apart(&postgres.url, pins).await?;
+    if figures.contains(&Figure::Memory) {
+        rows.extend(figures::apart::memory(&server).await?);
+    }
+    if figures.contains(&Figure::Start) {
+        rows.extend(figures::apart::start(&server).await?);
+    }
+    if !figures.iter().any(|figure| figure.needs_server()) {
+        server.stop().await?;
+        return Ok(rows);
+    }
+    let count = listings(figures);
+    println!("== making a world with {count} listings over processes");
+    let mut stage = Stage {
+        bare: BareHyper::start(pins)?,
+        world: World::make(server, count).await?,
+        pins,
+        commits: Commits::On(&postgres.url),
+    };
+    for figure in figures.iter().filter(|figure| figure.needs_server()) {
+        println!("== {figure:?} over processes");
+        rows.extend(figure.measure(&mut stage).await?);
+    }
+    if figures.contains(&Figure::Query) {
+        rows.extend(reads::over_two_gateways(&mut stage).await?);
+    }
+    stage.world.server.stop().await?;
+    Ok(rows)
 }

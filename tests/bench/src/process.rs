@@ -24,22 +24,38 @@ impl Pins {
             taskset,
             last: cores - 1,
         };
-        if let Some(taskset) = &pins.taskset {
-            let done = Command::new(taskset)
-                .args(["-a", "-c", "-p", &pins.last.to_string()])
-                .arg(std::process::id().to_string())
-                .stdout(Stdio::null())
-                .status()?;
-            if !done.success() {
-                bail!("taskset cannot pin this process");
-            }
-        }
+        pins.move_back()?;
         Ok(pins)
     }
 
     /// Whether there is one core for the server and one for the generator.
     pub(crate) fn are_set(&self) -> bool {
         self.taskset.is_some()
+    }
+
+    /// Puts this process on the server's core, so that what it starts is there too.
+    pub(crate) fn move_to_server_core(&self) -> Result<()> {
+        self.put(0)
+    }
+
+    /// Puts this process back on its own core.
+    pub(crate) fn move_back(&self) -> Result<()> {
+        self.put(self.last)
+    }
+
+    fn put(&self, core: usize) -> Result<()> {
+        let Some(taskset) = &self.taskset else {
+            return Ok(());
+        };
+        let done = Command::new(taskset)
+            .args(["-a", "-c", "-p", &core.to_string()])
+            .arg(std::process::id().to_string())
+            .stdout(Stdio::null())
+            .status()?;
+        if !done.success() {
+            bail!("taskset cannot pin this process");
+        }
+        Ok(())
     }
 
     /// A command on the server's core.
@@ -64,8 +80,12 @@ impl Pins {
     }
 }
 
-/// Processor time that a process has used.
-pub(crate) fn cpu(pid: u32) -> Result<Duration> {
+/// Processor time that processes have used together.
+pub(crate) fn cpu(pids: &[u32]) -> Result<Duration> {
+    pids.iter().map(|pid| cpu_of(*pid)).sum()
+}
+
+fn cpu_of(pid: u32) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name of the program may hold anything but ends at the last bracket.
     let (_, fields) = stat.rsplit_once(')').context("no program name")?;

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(crate) enum Reference {
     Hyper,
     /// Durable commits of three rows each; prints commits per second.
     Commits {
-        /// Folder for the file.
-        folder: PathBuf,
+        /// Folder for a SQLite file, or URL of a PostgreSQL server.
+        place: String,
         /// How many commit at the same time.
         clients: usize,
     },
@@ -50,7 +50,7 @@ impl Reference {
     pub(crate) async fn run(self) -> Result<()> {
         let said = match self {
             Self::Hyper => return serve().await,
-            Self::Commits { folder, clients } => commits(folder, clients).await?.to_string(),
+            Self::Commits { place, clients } => commits(&place, clients).await?.to_string(),
             Self::Hash => return hash().await,
         };
         Ok(writeln!(std::io::stdout(), "{said}")?)
@@ -81,10 +81,18 @@ async fn serve() -> Result<()> {
     }
 }
 
-async fn commits(folder: PathBuf, clients: usize) -> Result<f64> {
-    let config = DbConfig::Sqlite {
-        path: folder.join("bare.sqlite"),
-        synchronous: Synchronous::Full,
+async fn commits(place: &str, clients: usize) -> Result<f64> {
+    let config = if place.starts_with("postgres:") {
+        DbConfig::Postgres {
+            url: place.to_owned(),
+            schema: format!("bare_{}", std::process::id()),
+            max_connections: 8,
+        }
+    } else {
+        DbConfig::Sqlite {
+            path: Path::new(place).join("bare.sqlite"),
+            synchronous: Synchronous::Full,
+        }
     };
     let db = Db::open_migrated(&config, &MIGRATIONS).await?;
     let started = Instant::now();
@@ -172,15 +180,31 @@ impl Drop for BareHyper {
     }
 }
 
-/// Bare durable commits per second, from one client or from as many as a load has.
-pub(crate) fn commit_rate(pins: &Pins, beside: &Path, alone: bool) -> Result<f64> {
-    // On the file system of the server's data: that is what makes a commit slow.
-    let folder = tempfile::tempdir_in(beside)?;
-    let clients = if alone { 1 } else { CONNECTIONS };
-    let path = folder.path().to_str().context("a folder without text")?;
-    measure(pins, &["commits", path, &clients.to_string()])?
-        .parse()
-        .context("no commits per second")
+/// Where bare durable commits are made.
+#[derive(Clone, Copy)]
+pub(crate) enum Commits<'s> {
+    /// In a SQLite file on the file system of the server's data, which is what makes them slow.
+    Beside(&'s Path),
+    /// On the PostgreSQL server that the processes use, over eight connections as each of them.
+    On(&'s str),
+}
+
+impl Commits<'_> {
+    /// Commits per second, from one client or from as many as a load has.
+    pub(crate) fn rate(self, pins: &Pins, alone: bool) -> Result<f64> {
+        let clients = if alone { 1 } else { CONNECTIONS };
+        let folder;
+        let place = match self {
+            Self::On(url) => url,
+            Self::Beside(beside) => {
+                folder = tempfile::tempdir_in(beside)?;
+                folder.path().to_str().context("a folder without text")?
+            }
+        };
+        measure(pins, &["commits", place, &clients.to_string()])?
+            .parse()
+            .context("no commits per second")
+    }
 }
 
 fn measure(pins: &Pins, arguments: &[&str]) -> Result<String> {

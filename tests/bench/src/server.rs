@@ -1,4 +1,4 @@
-//! A `stoa dev` process of its own.
+//! The server that is measured: `stoa dev`, or a process per service.
 
 use crate::process::Pins;
 use anyhow::{Context as _, Result, bail};
@@ -8,20 +8,33 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
+use stoa_testkit::cluster::{Cluster, Part, Setup};
 use tokio::time::Instant;
 
-/// A running server; ends when this value is dropped.
+/// A running server, in one process or in several; ends when this value is dropped.
 pub(crate) struct Server {
+    running: Running,
+    /// Public address.
+    pub(crate) address: SocketAddr,
+    /// The public addresses of all its gateways.
+    pub(crate) gateways: Vec<SocketAddr>,
+    /// From the start of the process to its word that it is ready.
+    pub(crate) ready_after: Duration,
+    credentials: Value,
+}
+
+enum Running {
+    /// `stoa dev`, with its folder.
+    Together(Process, PathBuf),
+    /// A process per service on PostgreSQL.
+    Apart(Box<Cluster>),
+}
+
+/// A `stoa dev` process.
+struct Process {
     child: Child,
     /// Kept open: it is the server's way to say something.
     _stdout: ChildStdout,
-    /// Public address.
-    pub(crate) address: SocketAddr,
-    /// From the start of the process to its word that it is ready.
-    pub(crate) ready_after: Duration,
-    /// Its folder.
-    pub(crate) data: PathBuf,
-    credentials: Value,
 }
 
 /// Which cores a server gets.
@@ -71,19 +84,69 @@ impl Server {
         };
         let url = credentials["baseUrl"].as_str().unwrap_or_default();
         let address = url.trim_start_matches("http://").parse()?;
-        Ok(Self {
+        let process = Process {
             child,
             _stdout: stdout,
+        };
+        Ok(Self {
+            running: Running::Together(process, data.to_owned()),
             address,
+            gateways: vec![address],
             ready_after,
-            data: data.to_owned(),
             credentials,
         })
     }
 
-    /// Id of the process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Starts a process per service and two gateways on this PostgreSQL server, all on the server's
+    /// core.
+    pub(crate) async fn start_apart(postgres: &str, pins: &Pins) -> Result<Self> {
+        let setup = Setup {
+            gateways: 2,
+            postgres: Some(postgres.to_owned()),
+            environment: vec![("STOA_LOG__FILTER".to_owned(), "warn".to_owned())],
+            ..Setup::default()
+        };
+        let started = Instant::now();
+        // What it starts inherits the core.
+        pins.move_to_server_core()?;
+        let cluster = Cluster::start(setup).await;
+        pins.move_back()?;
+        let gateways: Vec<_> = cluster
+            .replicas("gateway")
+            .iter()
+            .map(|part| part.public())
+            .collect();
+        Ok(Self {
+            address: gateways[0],
+            gateways,
+            ready_after: started.elapsed(),
+            credentials: cluster.credentials(0),
+            running: Running::Apart(Box::new(cluster)),
+        })
+    }
+
+    /// Ids of its processes; those of PostgreSQL are not among them.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        match &self.running {
+            Running::Together(process, _) => vec![process.child.id()],
+            Running::Apart(cluster) => cluster.parts().iter().filter_map(Part::pid).collect(),
+        }
+    }
+
+    /// The folder of its SQLite files.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        match &self.running {
+            Running::Together(_, data) => Some(data),
+            Running::Apart(_) => None,
+        }
+    }
+
+    /// Its processes, when it has several.
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        match &self.running {
+            Running::Together(..) => None,
+            Running::Apart(cluster) => Some(cluster),
+        }
     }
 
     /// A value of `credentials.json`.
@@ -92,10 +155,17 @@ impl Server {
     }
 
     /// Tells it to stop and waits for that.
-    pub(crate) fn stop(mut self) -> Result<()> {
-        let pid = self.pid().to_string();
+    pub(crate) async fn stop(self) -> Result<()> {
+        let mut process = match self.running {
+            Running::Together(process, _) => process,
+            Running::Apart(cluster) => {
+                cluster.stop().await;
+                return Ok(());
+            }
+        };
+        let pid = process.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status()?;
-        let status = self.child.wait()?;
+        let status = process.child.wait()?;
         // None: it was not listening to signals yet, which harms nothing.
         if status.code().is_some_and(|code| code != 0) {
             bail!("the server ended with {status}");
@@ -104,7 +174,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         // Nothing to do about a process that is gone already.
         let _ = self.child.kill();

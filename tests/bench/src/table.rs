@@ -70,16 +70,16 @@ impl Row {
     }
 }
 
-/// The whole table.
-pub(crate) fn markdown(rows: &[Row], now: Timestamp, is_pinned: bool) -> String {
+/// The whole table of one way to run.
+pub(crate) fn markdown(mode: &str, rows: &[Row], now: Timestamp, is_pinned: bool) -> String {
     let place = if is_pinned {
         "server on one core, load generator on another"
     } else {
         "server and load generator share the cores: `taskset` or a second core is missing"
     };
     let mut text = format!(
-        "Measured {} on {} ({place}); 32 keep-alive connections, best of three rounds of 2 s, each \
-         beside its reference. CPU is the time of the whole server process per answer.\n\n\
+        "Measured {} on {}, {mode} ({place}); 32 keep-alive connections, best of three rounds of 2 s, each \
+         beside its reference. CPU is the time of all server processes per answer, without PostgreSQL.\n\n\
          | Figure | Measured | Reference | Ratio | Aim | CPU per request | Notes | Load |\n\
          |---|---|---|---|---|---|---|---|\n",
         now.to_string().split('T').next().unwrap_or_default(),

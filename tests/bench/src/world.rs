@@ -2,11 +2,9 @@
 
 use crate::connection::{Connection, Request};
 use crate::load::CONNECTIONS;
-use crate::process::Pins;
-use crate::server::{Cores, Server};
+use crate::server::Server;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -40,14 +38,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts a server on this folder and fills it.
-    pub(crate) async fn make(
-        binary: &Path,
-        data: &Path,
-        pins: &Pins,
-        listings: usize,
-    ) -> Result<Self> {
-        let server = Server::start(binary, data, pins, Cores::One)?;
+    /// Fills a server that has just started.
+    pub(crate) async fn make(server: Server, listings: usize) -> Result<Self> {
         let anonymous = anonymous_grant(&server);
         let anonymous = text(&ask(&server, &anonymous).await?, "access_token")?;
         let operator = Request::form(

@@ -23,6 +23,9 @@ const BEFORE: u32 = 3;
 /// Longest run of a banned user's commands.
 const LIMIT: Duration = Duration::from_secs(10);
 const AIM_US: u64 = 100_000;
+/// Over two gateways in processes of their own.
+const AIM_APART_US: u64 = 200_000;
+const MOST_APART_US: u64 = 1_000_000;
 
 /// The time, once from the answer to the ban and once from its request.
 pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
@@ -40,13 +43,13 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
     }
     let server = &stage.world.server;
     let mut operator = Connection::open(server.address).await?;
-    let load = Load::start(server.address, others, 200).await?;
+    let load = Load::start(&server.gateways, others, 200).await?;
     let (mut from_answer, mut from_request) = (Vec::new(), Vec::new());
     for (i, person) in victims.iter().enumerate() {
         let [draft, inquiry] = commands(person, &listings[1 + i % 50]);
         let (first, second) = (
-            Connection::open(server.address).await?,
-            Connection::open(server.address).await?,
+            Connection::open(server.gateways[0]).await?,
+            Connection::open(server.gateways[server.gateways.len() - 1]).await?,
         );
         let accepted = [Cell::new(0), Cell::new(0)];
         let request = Request::json("/v1/operator_api/users/ban", &json!({"id": person.id}))
@@ -72,17 +75,22 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
         from_request.push(u64::try_from(since(sent))?);
     }
     load.stop().await?;
+    let gateways = stage.world.server.gateways.len();
     let row = |figure: &str, mut times: Vec<u64>| {
         times.sort_unstable();
-        let p99 = quantile(&times, 0.99);
-        let value = format!("p99 {} ms", millis(p99));
-        Row::new(figure, value)
-            .aim("p99 ≤ 100 ms", p99 <= AIM_US)
-            .note(format!(
-                "p50 {} ms, most {} ms; {BANS} bans, 18 connections with commands",
-                millis(quantile(&times, 0.5)),
-                millis(quantile(&times, 1.0))
-            ))
+        let (p99, most) = (quantile(&times, 0.99), quantile(&times, 1.0));
+        let row = Row::new(figure, format!("p99 {} ms", millis(p99)));
+        let row = if gateways == 1 {
+            row.aim("p99 ≤ 100 ms", p99 <= AIM_US)
+        } else {
+            let kept = p99 <= AIM_APART_US && most <= MOST_APART_US;
+            row.aim("p99 ≤ 200 ms, most ≤ 1 s", kept)
+        };
+        row.note(format!(
+            "p50 {} ms, most {} ms; {BANS} bans, 18 connections with commands",
+            millis(quantile(&times, 0.5)),
+            millis(most)
+        ))
     };
     Ok(vec![
         row("Answer to a ban to the last accepted command", from_answer),

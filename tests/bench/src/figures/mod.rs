@@ -1,5 +1,6 @@
 //! One file per group of figures. A figure takes the stage and gives rows.
 
+pub(crate) mod apart;
 pub(crate) mod ban;
 pub(crate) mod check;
 pub(crate) mod initiate;
@@ -10,26 +11,26 @@ pub(crate) mod tokens;
 
 use crate::load::{self, ROUNDS, Rate, Script};
 use crate::process::Pins;
-use crate::reference::{self, BareHyper};
+use crate::reference::{BareHyper, Commits};
 use crate::table::Row;
 use crate::world::World;
 use anyhow::Result;
-use std::path::Path;
+use std::net::SocketAddr;
 
 /// A server with its world, and the references.
 pub(crate) struct Stage<'s> {
     pub(crate) world: World,
     pub(crate) bare: BareHyper,
     pub(crate) pins: &'s Pins,
-    /// Folder on the file system of the data.
-    pub(crate) folder: &'s Path,
+    /// Where durable commits are made for comparison.
+    pub(crate) commits: Commits<'s>,
 }
 
 impl Stage<'_> {
     /// One round of these scripts against the server.
     async fn round(&self, scripts: Vec<Script>, status: u16) -> Result<Rate> {
         let server = &self.world.server;
-        load::round(server.address, server.pid(), scripts, status).await
+        load::round(&[server.address], &server.pids(), scripts, status).await
     }
 
     /// A row: the best of three rounds beside that of the bare server.
@@ -39,13 +40,26 @@ impl Stage<'_> {
         scripts: impl Fn() -> Vec<Script>,
         aim: Option<f64>,
     ) -> Result<Row> {
+        let one = [self.world.server.address];
+        self.over_beside_hyper(&one, figure, scripts, aim).await
+    }
+
+    /// The same, with the connections spread over these gateways.
+    async fn over_beside_hyper(
+        &self,
+        gateways: &[SocketAddr],
+        figure: &str,
+        scripts: impl Fn() -> Vec<Script>,
+        aim: Option<f64>,
+    ) -> Result<Row> {
         let bare_scripts = load::shared(vec![crate::connection::Request::get("/").bytes()]);
         let (mut bare, mut best) = (Rate::default(), Rate::default());
+        let pids = self.world.server.pids();
+        let (bare_at, bare_is) = ([self.bare.address], [self.bare.pid()]);
         for _ in 0..ROUNDS {
-            let hyper =
-                load::round(self.bare.address, self.bare.pid(), bare_scripts(), 200).await?;
+            let hyper = load::round(&bare_at, &bare_is, bare_scripts(), 200).await?;
             bare = bare.or_better(hyper);
-            best = best.or_better(self.round(scripts(), 200).await?);
+            best = best.or_better(load::round(gateways, &pids, scripts(), 200).await?);
         }
         let reference = format!("bare hyper {:.0}/s", bare.per_second);
         Ok(rated(figure, best, &reference, bare.per_second, aim))
@@ -60,8 +74,8 @@ impl Stage<'_> {
     ) -> Result<Row> {
         let (mut alone, mut together, mut best) = (0.0_f64, 0.0_f64, Rate::default());
         for _ in 0..ROUNDS {
-            alone = alone.max(reference::commit_rate(self.pins, self.folder, true)?);
-            together = together.max(reference::commit_rate(self.pins, self.folder, false)?);
+            alone = alone.max(self.commits.rate(self.pins, true)?);
+            together = together.max(self.commits.rate(self.pins, false)?);
             best = best.or_better(self.round(scripts(), 200).await?);
         }
         let reference =

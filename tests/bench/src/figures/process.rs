@@ -18,7 +18,7 @@ const AIM_MB: f64 = 60.0;
 const AIM_START: Duration = Duration::from_secs(1);
 
 /// From the start of the process to its word that it is ready.
-pub(crate) fn start(binary: &Path, folder: &Path, pins: &Pins) -> Result<Vec<Row>> {
+pub(crate) async fn start(binary: &Path, folder: &Path, pins: &Pins) -> Result<Vec<Row>> {
     let (mut first, mut again) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         let data = tempfile::tempdir_in(folder)?;
@@ -27,7 +27,7 @@ pub(crate) fn start(binary: &Path, folder: &Path, pins: &Pins) -> Result<Vec<Row
             *best = server.ready_after.min(*best);
             // So that it listens to signals and the next start finds an orderly end.
             std::thread::sleep(SETTLING);
-            server.stop()?;
+            server.stop().await?;
         }
     }
     let row = |figure: &str, took: Duration| {
@@ -43,11 +43,11 @@ pub(crate) fn start(binary: &Path, folder: &Path, pins: &Pins) -> Result<Vec<Row
 pub(crate) async fn memory(binary: &Path, folder: &Path, pins: &Pins) -> Result<Vec<Row>> {
     let data = tempfile::tempdir_in(folder)?;
     let server = Server::start(binary, data.path(), pins, Cores::All)?;
-    let cpu = process::cpu(server.pid())?;
+    let cpu = process::cpu(&server.pids())?;
     tokio::time::sleep(IDLE).await;
-    let memory = process::memory(server.pid())?;
-    let cpu = process::cpu(server.pid())? - cpu;
-    server.stop()?;
+    let memory = process::memory(server.pids()[0])?;
+    let cpu = process::cpu(&server.pids())? - cpu;
+    server.stop().await?;
     let mb = |kib: u64| kib as f64 * 1024.0 / 1e6;
     let row = Row::new("Idle memory", format!("{:.0} MB resident", mb(memory.rss)))
         .aim("≤ 60 MB", mb(memory.rss) <= AIM_MB)

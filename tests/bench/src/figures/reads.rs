@@ -86,3 +86,22 @@ pub(crate) async fn show(stage: &Stage<'_>) -> Result<Vec<Row>> {
     }
     Ok(rows)
 }
+
+/// The plain search page, its connections spread over two gateways.
+pub(crate) async fn over_two_gateways(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
+    let requests = (0..PAGES)
+        .map(|i| {
+            let path = format!("/v1/api/listings/query?perPage=24&page={}", i % 10 + 1);
+            Request::get(&path)
+                .by(&stage.world.anonymous)
+                .with("accept", "application/json")
+                .bytes()
+        })
+        .collect();
+    let figure = "`listings/query`, JSON, over two gateways";
+    let gateways = stage.world.server.gateways.clone();
+    let row = stage
+        .over_beside_hyper(&gateways, figure, load::shared(requests), None)
+        .await?;
+    Ok(vec![row])
+}
