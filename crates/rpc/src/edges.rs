@@ -45,16 +45,23 @@ pub(crate) enum Closed {
     Action,
 }
 
-/// Judges one call. `granted` are the actions of a `Service` token.
+/// Judges one call. `issuer` is the process that made the token, `granted` are the actions of a
+/// `Service` token.
 pub(crate) fn judge(
     from: From<'_>,
     method: &Method,
     (action, levels): (Action, Levels),
     actor: &Actor,
+    issuer: &str,
     granted: &[Action],
 ) -> Result<(), Closed> {
     match from {
-        From::Process(name) if method.callers.contains(&name) => {}
+        From::Process(name) if method.callers.contains(&name) => {
+            // A feed goes to the consumer that asks, never on somebody else's token.
+            if method.streaming && name != issuer {
+                return Err(Closed::Caller);
+            }
+        }
         From::Program(certified) if method.callers.contains(&CLIENT) => {
             if actor.level != Level::Service {
                 // Whatever it found, a program never comes with a user's authority.
@@ -201,13 +208,43 @@ mod tests {
             ),
             (From::Nobody, OPEN, all, &service, true, Err(Closed::Caller)),
         ] {
+            let issuer = if actor.level == Level::Service {
+                "auth"
+            } else {
+                "gateway"
+            };
             let granted: &[Action] = if granted { &[show] } else { &[] };
             assert_eq!(
-                judge(from, &method, (show, levels), actor, granted),
+                judge(from, &method, (show, levels), actor, issuer, granted),
                 expected,
                 "{from:?} {:?} {:?}",
                 method.callers,
                 actor.level
+            );
+        }
+    }
+
+    // contract: security S66 (a peer that is not listed gets no feed)
+    #[test]
+    fn a_stream_goes_to_the_process_that_made_the_token_only() {
+        let follow = Method {
+            streaming: true,
+            ..INNER
+        };
+        let show = Action::from_name("users.show").unwrap();
+        let rule = (show, Levels::of(&[Level::System]));
+        let system = Actor::system("transactions");
+        for (from, issuer, expected) in [
+            ("transactions", "transactions", Ok(())),
+            ("transactions", "gateway", Err(Closed::Caller)),
+            ("listings", "listings", Err(Closed::Caller)),
+            ("listings", "transactions", Err(Closed::Caller)),
+        ] {
+            let from = From::Process(from);
+            assert_eq!(
+                judge(from, &follow, rule, &system, issuer, &[]),
+                expected,
+                "{from:?} {issuer}"
             );
         }
     }

@@ -142,8 +142,15 @@ impl State {
         let verified = self.verify(token)?;
         let mut caller = verified.caller;
         let rule = (action, action.rule().levels);
-        edges::judge(from, method, rule, &caller.actor, &verified.granted)
-            .map_err(Refusal::Closed)?;
+        edges::judge(
+            from,
+            method,
+            rule,
+            &caller.actor,
+            caller.issuer,
+            &verified.granted,
+        )
+        .map_err(Refusal::Closed)?;
         if caller.actor.level == Level::Service {
             caller.class = method.class;
             caller.request = request

@@ -88,6 +88,9 @@ pub(super) struct Dial {
 
 impl Dial {
     async fn connect(&self, address: SocketAddr) -> Result<(Sender, Driver), BoxError> {
+        if self.tls.is_none() && !address.ip().is_loopback() {
+            return Err("plain text leaves this machine: [tls] is needed".into());
+        }
         let stream = TcpStream::connect(address).await?;
         // A small request must not wait for more to send.
         stream.set_nodelay(true)?;

@@ -284,7 +284,13 @@ async fn follow_places(shared: Arc<Shared>, mut places: Places, end: Cancellatio
             end.cancelled().await;
             return;
         }
-        let next = Instant::now() + shared.dial.timing.resolve_every;
+        // A name without any address is asked for again soon: its processes are just starting.
+        let every = if looked_up.is_empty() {
+            RESOLVE_PAUSE
+        } else {
+            shared.dial.timing.resolve_every
+        };
+        let next = Instant::now() + every;
         let wait = async {
             tokio::time::sleep(RESOLVE_PAUSE).await;
             loop {

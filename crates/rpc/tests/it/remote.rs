@@ -11,7 +11,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_rpc::{Peer, RemoteConfig, ServerConfig};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
 use tonic::Code;
 use tower::ServiceExt as _;
 
@@ -213,6 +215,96 @@ async fn a_lost_connection_ends_streams_at_once() {
     one.kill();
     let error = body.frame().await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
+}
+
+/// A way to an address that can be cut: bytes vanish, nobody is told.
+async fn cuttable(to: std::net::SocketAddr) -> (std::net::SocketAddr, watch::Sender<bool>) {
+    let listener = tokio::net::TcpListener::bind(local(0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let cut = watch::Sender::new(false);
+    let is_cut = cut.subscribe();
+    let tasks = stoa_rpc::Tasks::new();
+    tasks.clone().spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = tokio::net::TcpStream::connect(to).await.unwrap();
+            let (near, far) = (near.into_split(), far.into_split());
+            tasks.spawn(carry(near.0, far.1, is_cut.clone()));
+            tasks.spawn(carry(far.0, near.1, is_cut.clone()));
+        }
+    });
+    (address, cut)
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut cut: watch::Receiver<bool>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut buffer).await {
+        if *cut.borrow() {
+            // Neither side learns anything before the way is whole again.
+            let _ = cut.wait_for(|cut| !cut).await;
+            return;
+        }
+        if to.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_network_is_noticed_by_missing_signs_of_life() {
+    let d = Deployment::new();
+    let one = d.process("one");
+    let (address, cut) = cuttable(one.address).await;
+    let mut config = RemoteConfig::new("users", vec![address.to_string()], None);
+    config.timing.keep_alive = Duration::from_millis(50);
+    config.timing.keep_alive_timeout = Duration::from_millis(100);
+    config.timing.patience = Duration::from_millis(50);
+    let peer = Peer::remote(config);
+    let streams = peer.clone().streaming();
+    let mut stream = streams.oneshot(request(FOLLOW, &d.own())).await.unwrap();
+    assert!(stream.body_mut().frame().await.unwrap().unwrap().is_data());
+    let held = call_held(&peer, BAN, d.command());
+    one.reached(2).await;
+    cut.send_replace(true);
+    let error = stream.body_mut().frame().await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert_eq!(held.await.unwrap().code, Code::Unavailable);
+    // Whole again, it is used again.
+    cut.send_replace(false);
+    while !call(&peer, SHOW, &d.read()).await.is_ok() {}
+}
+
+// contract: security S65
+#[tokio::test]
+async fn no_plain_text_leaves_the_machine() {
+    let d = Deployment::new();
+    let mut config = RemoteConfig::new("users", vec!["192.0.2.1:9090".into()], None);
+    config.timing.patience = Duration::from_millis(50);
+    let peer = Peer::remote(config);
+    let outcome = call(&peer, SHOW, &d.read()).await;
+    assert_eq!(outcome.code, Code::Unavailable);
+    // Refused before anything was sent, not after the time that connecting may take.
+    assert!(peer.counts().unwrap().connect_failures.get() > 0);
+}
+
+#[tokio::test]
+async fn a_name_that_gets_its_first_address_late_is_found() {
+    let d = Deployment::new();
+    let one = d.process("one");
+    let name = Arc::new(Mutex::new(vec![]));
+    let mut config = RemoteConfig::new("users", vec!["users.example:1".into()], None);
+    config.timing.resolve_every = Duration::from_secs(3_600);
+    config.timing.patience = Duration::from_secs(60);
+    let (listed, asked) = (Arc::clone(&name), watch::Sender::new(0));
+    let counted = asked.clone();
+    config.resolver = Arc::new(move |_| {
+        let now = listed.lock().clone();
+        counted.send_modify(|n| *n += 1);
+        Box::pin(async move { Ok(now) })
+    });
+    let peer = Peer::remote(config);
+    asked.subscribe().wait_for(|n| *n > 0).await.unwrap();
+    *name.lock() = vec![one.address];
+    assert!(call(&peer, SHOW, &d.read()).await.is_ok());
 }
 
 #[tokio::test]
