@@ -7,21 +7,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 /// Length of the client preface (RFC 9113 section 3.4).
-const PREFACE: usize = 24;
+pub(super) const PREFACE: usize = 24;
+/// Length of the head of the first frame of a server, its settings.
+pub(super) const SETTINGS: usize = 9;
 
-/// A connection that tells when the client preface was read.
+/// A connection that tells when its first bytes were read.
 pub(super) struct Watched<S> {
     stream: S,
     missing: usize,
     begun: Option<oneshot::Sender<()>>,
 }
 
-/// The connection, and what resolves when its preface was read or it was dropped.
-pub(super) fn watch<S>(stream: S) -> (Watched<S>, oneshot::Receiver<()>) {
+/// The connection, and what resolves when so many bytes were read or it was dropped.
+pub(super) fn watch<S>(stream: S, bytes: usize) -> (Watched<S>, oneshot::Receiver<()>) {
     let (begun, receiver) = oneshot::channel();
     let watched = Watched {
         stream,
-        missing: PREFACE,
+        missing: bytes,
         begun: Some(begun),
     };
     (watched, receiver)
@@ -86,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn the_preface_counts_only_when_it_is_complete() {
         let (mut far, near) = tokio::io::duplex(64);
-        let (mut near, mut begun) = watch(near);
+        let (mut near, mut begun) = watch(near, PREFACE);
         far.write_all(&[b'P'; 23]).await.unwrap();
         near.read_exact(&mut [0; 23]).await.unwrap();
         assert!(begun.try_recv().is_err());

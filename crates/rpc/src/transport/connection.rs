@@ -1,5 +1,6 @@
 //! One address of a peer: the connection to it, its running calls, its back-off.
 
+use super::begun;
 use super::counts::PeerCounts;
 use super::timing::Timing;
 use super::tls::Tls;
@@ -107,6 +108,7 @@ impl Dial {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let (stream, spoke) = begun::watch(stream, begun::SETTINGS);
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -117,7 +119,13 @@ impl Dial {
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
             .await?;
-        Ok((sender, Box::pin(connection)))
+        let mut driver: Driver = Box::pin(connection);
+        // The system accepts connections for a process that hangs or does not serve yet: it is up
+        // when it has said something.
+        tokio::select! {
+            ended = &mut driver => Err(ended.err().map_or("closed at once".into(), BoxError::from)),
+            _ = spoke => Ok((sender, driver)),
+        }
     }
 }
 

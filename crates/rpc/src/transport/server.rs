@@ -1,6 +1,7 @@
 //! The gRPC server of a process: connections, limits and the end.
 
 use super::admission::Admission;
+use super::begun;
 use super::counts::ServerCounts;
 use super::sender::Sender;
 use super::tls::Tls;
@@ -209,7 +210,7 @@ impl Shared {
             let admission = Arc::clone(&admission);
             async move { Ok::<http::Response<Body>, Infallible>(admission.answer(request).await) }
         });
-        let (stream, begun) = super::begun::watch(stream);
+        let (stream, spoke) = begun::watch(stream, begun::PREFACE);
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
@@ -219,7 +220,7 @@ impl Shared {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let silent = async {
-            if tokio::time::timeout(self.handshake, begun).await.is_ok() {
+            if tokio::time::timeout(self.handshake, spoke).await.is_ok() {
                 std::future::pending::<()>().await;
             }
         };

@@ -153,6 +153,22 @@ async fn processes_start_in_any_order() {
 }
 
 #[tokio::test]
+async fn a_process_that_listens_and_does_not_serve_gets_no_calls() {
+    let d = Deployment::new();
+    let silent = tokio::net::TcpListener::bind(local(0)).await.unwrap();
+    let good = d.process("good");
+    let addresses = [silent.local_addr().unwrap(), good.address];
+    let peer = peer_at(&addresses, None);
+    // Its side of the connection is there.
+    let _connection = silent.accept().await.unwrap();
+    for _ in 0..20 {
+        assert!(call(&peer, SHOW, &d.read()).await.is_ok());
+    }
+    assert_eq!(good.calls(), 20);
+    assert_eq!(peer.counts().unwrap().retries.get(), 0);
+}
+
+#[tokio::test]
 async fn a_peer_that_stays_away_is_unavailable_soon() {
     let d = Deployment::new();
     let free = std::net::TcpListener::bind(local(0)).unwrap();
