@@ -1,9 +1,13 @@
+use crate::process::{local, peer_at};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use stoa_policy::{Action, Actor, Level, Role};
 use stoa_proto::Class;
 use stoa_rpc::keys::SigningKey;
-use stoa_rpc::{Credentials, Guard, GuardSettings, Identity, LocalSlot, Tasks, Trust};
+use stoa_rpc::{
+    Credentials, Guard, GuardSettings, Identity, LocalSlot, Peer, RpcServer, ServerConfig, Tasks,
+    Trust,
+};
 use stoa_types::id::{ClientId, MarketplaceId, OperatorId, RequestId, SessionId, UserId};
 use stoa_types::{Clock, ManualClock, SeededEntropy, Timestamp};
 use tonic::body::Body;
@@ -26,7 +30,7 @@ struct World {
     gateway: Identity,
     auth: Identity,
     stranger: Identity,
-    slot: LocalSlot,
+    peer: Peer,
     guard: Guard,
     calls: Arc<AtomicUsize>,
     tasks: Tasks,
@@ -35,6 +39,23 @@ struct World {
 impl World {
     fn new() -> Self {
         Self::with_trust(Trust::new())
+    }
+
+    /// The same behind a socket.
+    async fn over_tcp() -> Self {
+        let mut w = Self::new();
+        let server = RpcServer::bind(ServerConfig::new(local(0), None))
+            .await
+            .unwrap();
+        let address = server.local_addr();
+        w.tasks.spawn(server.run(w.guard.clone(), w.tasks.clone()));
+        w.peer = peer_at(&[address], None);
+        w
+    }
+
+    /// In one process and behind a socket: both must behave alike.
+    async fn both_ways() -> [Self; 2] {
+        [Self::new(), Self::over_tcp().await]
     }
 
     fn with_trust(trust: Trust) -> Self {
@@ -75,13 +96,14 @@ impl World {
         );
         let slot = LocalSlot::new();
         slot.fill(guard.clone());
+        let peer = slot.peer();
         Self {
             clock,
             entropy,
             gateway,
             auth,
             stranger,
-            slot,
+            peer,
             guard,
             calls,
             tasks,
@@ -124,7 +146,7 @@ impl World {
                 .headers_mut()
                 .extend(attached.metadata().clone().into_headers());
         }
-        let mut peer = self.slot.peer();
+        let mut peer = self.peer.clone();
         let answer = peer.ready().await.unwrap().call(request).await.unwrap();
         tonic::Status::from_header_map(answer.headers()).map_or(tonic::Code::Ok, |s| s.code())
     }
@@ -133,99 +155,116 @@ impl World {
 // contract: security S64
 #[tokio::test]
 async fn a_verified_token_of_the_right_class_level_and_caller_passes() {
-    let w = World::new();
-    let command = w
-        .gateway
-        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
-    assert!(w.reaches(BAN, Some(&command)).await);
-    let read = w
-        .gateway
-        .credentials(&w.user(Level::User), Class::Read, w.rid(), 1, None, None);
-    assert!(w.reaches(SHOW, Some(&read)).await);
-    assert!(w.reaches(SHOW, Some(&read)).await);
-    let system = w.auth.system("token.grant", Class::Read, w.rid());
-    assert!(w.reaches(CHECK_PASSWORD, Some(&system)).await);
+    for w in World::both_ways().await {
+        let command = w
+            .gateway
+            .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+        assert!(w.reaches(BAN, Some(&command)).await);
+        let read = w
+            .gateway
+            .credentials(&w.user(Level::User), Class::Read, w.rid(), 1, None, None);
+        assert!(w.reaches(SHOW, Some(&read)).await);
+        assert!(w.reaches(SHOW, Some(&read)).await);
+        let system = w.auth.system("token.grant", Class::Read, w.rid());
+        assert!(w.reaches(CHECK_PASSWORD, Some(&system)).await);
+    }
+}
+
+// contract: security S64
+#[tokio::test]
+async fn without_a_token_nothing_is_open() {
+    let [inside, outside] = World::both_ways().await;
+    // A call that says nothing of itself comes from a program, where one can connect.
+    for (w, code) in [
+        (inside, tonic::Code::Unavailable),
+        (outside, tonic::Code::Unauthenticated),
+    ] {
+        assert!(!w.reaches(BAN, None).await);
+        assert_eq!(w.call(BAN, None).await, code);
+    }
 }
 
 // contract: security S64
 #[tokio::test]
 async fn everything_else_is_refused() {
-    let w = World::new();
-    let read = w
-        .gateway
-        .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
-    let user = w.gateway.credentials(
-        &w.user(Level::TrustedUser),
-        Class::Command,
-        w.rid(),
-        1,
-        None,
-        None,
-    );
-    let forged = w
-        .auth
-        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
-    let stranger = w
-        .stranger
-        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
-    let system = w
-        .gateway
-        .credentials(&Actor::system("x"), Class::Read, w.rid(), 1, None, None);
-    let wrong_caller = w.gateway.own(Class::Read, w.rid());
-    for (path, credentials, why) in [
-        (BAN, None, "no token"),
-        (BAN, Some(&read), "a read token on a command"),
-        (BAN, Some(&user), "a level that the action does not name"),
-        (
-            BAN,
-            Some(&forged),
-            "a level that only the gateway may assert",
-        ),
-        (BAN, Some(&stranger), "a key that nobody trusts"),
-        (
-            CHECK_PASSWORD,
-            Some(&system),
-            "a gateway that plays the system",
-        ),
-        (
-            CHECK_PASSWORD,
-            Some(&wrong_caller),
-            "a caller that is not on the list",
-        ),
-        (
-            "/stoa.users.v1.Users/Nothing",
-            Some(&read),
-            "an unknown method",
-        ),
-    ] {
-        assert!(!w.reaches(path, credentials).await, "{why}");
-        assert_eq!(
-            w.call(path, credentials).await,
-            tonic::Code::Unavailable,
-            "{why}"
+    for w in World::both_ways().await {
+        let read = w
+            .gateway
+            .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
+        let user = w.gateway.credentials(
+            &w.user(Level::TrustedUser),
+            Class::Command,
+            w.rid(),
+            1,
+            None,
+            None,
         );
+        let forged = w
+            .auth
+            .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+        let stranger =
+            w.stranger
+                .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+        let system =
+            w.gateway
+                .credentials(&Actor::system("x"), Class::Read, w.rid(), 1, None, None);
+        let wrong_caller = w.gateway.own(Class::Read, w.rid());
+        for (path, credentials, why) in [
+            (BAN, Some(&read), "a read token on a command"),
+            (BAN, Some(&user), "a level that the action does not name"),
+            (
+                BAN,
+                Some(&forged),
+                "a level that only the gateway may assert",
+            ),
+            (BAN, Some(&stranger), "a key that nobody trusts"),
+            (
+                CHECK_PASSWORD,
+                Some(&system),
+                "a gateway that plays the system",
+            ),
+            (
+                CHECK_PASSWORD,
+                Some(&wrong_caller),
+                "a caller that is not on the list",
+            ),
+            (
+                "/stoa.users.v1.Users/Nothing",
+                Some(&read),
+                "an unknown method",
+            ),
+        ] {
+            assert!(!w.reaches(path, credentials).await, "{why}");
+            assert_eq!(
+                w.call(path, credentials).await,
+                tonic::Code::Unavailable,
+                "{why}"
+            );
+        }
     }
 }
 
 #[tokio::test]
 async fn a_command_token_is_good_for_one_command() {
-    let w = World::new();
-    let command = w
-        .gateway
-        .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
-    assert!(w.reaches(BAN, Some(&command)).await);
-    assert!(!w.reaches(BAN, Some(&command)).await);
+    for w in World::both_ways().await {
+        let command = w
+            .gateway
+            .credentials(&w.operator(), Class::Command, w.rid(), 1, None, None);
+        assert!(w.reaches(BAN, Some(&command)).await);
+        assert!(!w.reaches(BAN, Some(&command)).await);
+    }
 }
 
 #[tokio::test]
 async fn tokens_end_with_their_time_cached_or_not() {
-    let w = World::new();
-    let read = w
-        .gateway
-        .credentials(&w.user(Level::User), Class::Read, w.rid(), 1, None, None);
-    assert!(w.reaches(SHOW, Some(&read)).await);
-    w.clock.advance_ms(61_000);
-    assert!(!w.reaches(SHOW, Some(&read)).await);
+    for w in World::both_ways().await {
+        let read = w
+            .gateway
+            .credentials(&w.user(Level::User), Class::Read, w.rid(), 1, None, None);
+        assert!(w.reaches(SHOW, Some(&read)).await);
+        w.clock.advance_ms(61_000);
+        assert!(!w.reaches(SHOW, Some(&read)).await);
+    }
 }
 
 // contract: security S67 (an old key is out at once)
@@ -324,7 +363,7 @@ async fn a_service_token_opens_nothing_that_does_not_name_programs() {
             .header("stoa-caller", caller)
             .body(Body::empty())
             .unwrap();
-        let answer = w.slot.peer().oneshot(request).await.unwrap();
+        let answer = w.peer.clone().oneshot(request).await.unwrap();
         let status = tonic::Status::from_header_map(answer.headers()).unwrap();
         assert_eq!(status.code(), code, "{why}");
         assert_eq!(w.calls.load(Ordering::SeqCst), before, "{why}");
@@ -355,19 +394,20 @@ async fn the_guard_ends_calls_at_their_deadline_in_one_process_too() {
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error_and_nothing_more() {
-    let w = World::new();
-    let read = w
-        .gateway
-        .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
-    assert_eq!(w.call(PANICS, Some(&read)).await, tonic::Code::Internal);
-    assert_eq!(w.call(SHOW, Some(&read)).await, tonic::Code::Ok);
-    w.tasks.shut_down().await;
+    for w in World::both_ways().await {
+        let read = w
+            .gateway
+            .credentials(&w.operator(), Class::Read, w.rid(), 1, None, None);
+        assert_eq!(w.call(PANICS, Some(&read)).await, tonic::Code::Internal);
+        assert_eq!(w.call(SHOW, Some(&read)).await, tonic::Code::Ok);
+        w.tasks.shut_down().await;
+    }
 }
 
 #[tokio::test]
 async fn a_service_that_is_not_built_yet_is_unavailable() {
     let w = World {
-        slot: LocalSlot::new(),
+        peer: LocalSlot::new().peer(),
         ..World::new()
     };
     assert_eq!(w.call(SHOW, None).await, tonic::Code::Unavailable);

@@ -413,6 +413,57 @@ async fn a_stopping_process_finishes_its_calls_and_ends_its_streams() {
     stopped.await.unwrap();
 }
 
+/// Makes calls from several sides at once until `done`; returns how many failed.
+async fn load(
+    d: &Arc<Deployment>,
+    peer: &Peer,
+    path: &'static str,
+    done: &watch::Sender<bool>,
+) -> usize {
+    let tasks = stoa_rpc::Tasks::new();
+    let callers: Vec<_> = (0..16)
+        .map(|_| {
+            let (d, peer, done) = (Arc::clone(d), peer.clone(), done.subscribe());
+            tasks.spawn(async move {
+                let mut failed = 0;
+                while !*done.borrow() {
+                    let credentials = if path == BAN { d.command() } else { d.read() };
+                    let outcome = call(&peer, path, &credentials).await;
+                    failed += usize::from(!outcome.is_ok());
+                }
+                failed
+            })
+        })
+        .collect();
+    let mut failed = 0;
+    for caller in callers {
+        failed += caller.await.unwrap();
+    }
+    failed
+}
+
+#[tokio::test]
+async fn under_load_a_stop_fails_no_command_and_a_kill_fails_no_read() {
+    let d = Arc::new(Deployment::new());
+    for (path, kill) in [(BAN, false), (SHOW, false), (SHOW, true)] {
+        let (one, two, peer) = two(&d).await;
+        let done = watch::Sender::new(false);
+        let disturb = async {
+            one.reached(100).await;
+            if kill {
+                one.kill();
+            } else {
+                one.tasks.shut_down().await;
+            }
+            let now = two.calls();
+            two.reached(now + 200).await;
+            done.send_replace(true);
+        };
+        let (failed, ()) = futures::join!(load(&d, &peer, path, &done), disturb);
+        assert_eq!(failed, 0, "{path}, killed: {kill}");
+    }
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limit_and_silent_ones_are_closed() {
     let d = Deployment::new();
