@@ -24,7 +24,7 @@ pub const PROCESSES: [&str; 6] = [
     "event-log",
 ];
 /// How often the folder is looked at.
-const WATCH: Duration = Duration::from_secs(1);
+const WATCH: Duration = Duration::from_millis(500);
 
 /// The public keys of the processes of one deployment, by key id. Cheap to clone.
 #[derive(Clone, Default)]

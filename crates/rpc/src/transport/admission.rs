@@ -21,8 +21,6 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::ServiceExt as _;
 
-/// Longest time for the message of a request to arrive.
-const ARRIVAL: Duration = Duration::from_secs(5);
 /// Largest request, with its frame.
 const LARGEST: usize = 4 * 1024 * 1024 + 5;
 /// Longest time that a call may take, whatever its caller allows.
@@ -73,6 +71,7 @@ pub(super) struct Admission {
     streams: Arc<Semaphore>,
     counts: Arc<ServerCounts>,
     tasks: Tasks,
+    arrival: Duration,
     reflection: Option<Routes>,
 }
 
@@ -89,6 +88,7 @@ impl Admission {
             streams: Arc::new(Semaphore::new(config.max_streams)),
             counts,
             tasks,
+            arrival: config.arrival,
             reflection: config.reflection.then(reflection),
         }
     }
@@ -114,7 +114,7 @@ impl Admission {
         let held = Held::new(&self.calls, &self.counts, |c| &c.running);
         let place = Arc::new(held.ok_or_else(|| self.shed())?);
         self.counts.calls.add();
-        let mut request = whole(request).await?;
+        let mut request = whole(request, self.arrival).await?;
         let allowed = timeout_of(request.headers()).map_or(LONGEST, |own| own.min(LONGEST));
         request
             .headers_mut()
@@ -129,7 +129,7 @@ impl Admission {
     ) -> Result<http::Response<Body>, Status> {
         let held = Held::new(&self.streams, &self.counts, |c| &c.streams);
         let held = held.ok_or_else(|| self.shed())?;
-        let answer = self.pass_on(whole(request).await?).await?;
+        let answer = self.pass_on(whole(request, self.arrival).await?).await?;
         Ok(answer.map(|body| Body::new(Stream::new(body, held, self.tasks.clone()))))
     }
 
@@ -162,10 +162,13 @@ impl Admission {
 
 /// The request with its message, which has to arrive soon: what runs behind never waits for the
 /// network.
-async fn whole(request: http::Request<Incoming>) -> Result<http::Request<Body>, Status> {
+async fn whole(
+    request: http::Request<Incoming>,
+    arrival: Duration,
+) -> Result<http::Request<Body>, Status> {
     let (head, body) = request.into_parts();
     let arriving = Limited::new(body, LARGEST).collect();
-    let message = tokio::time::timeout(ARRIVAL, arriving)
+    let message = tokio::time::timeout(arrival, arriving)
         .await
         .map_err(|_| Status::deadline_exceeded("the message did not arrive"))?
         .map_err(|_| Status::out_of_range("the message broke off or is too large"))?;

@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// Longest time for TLS, and again for the first bytes of HTTP/2.
     pub handshake: Duration,
+    /// Longest time for the message of a request to arrive.
+    pub arrival: Duration,
     /// Whether the descriptors of the services are served (gRPC server reflection v1).
     pub reflection: bool,
 }
@@ -57,6 +59,7 @@ impl ServerConfig {
             max_streams: 1024,
             max_connections: 1024,
             handshake: Duration::from_secs(5),
+            arrival: Duration::from_secs(5),
             reflection: false,
         }
     }

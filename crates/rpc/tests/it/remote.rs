@@ -485,6 +485,30 @@ async fn connections_beyond_the_limit_and_silent_ones_are_closed() {
     assert!(call(&peer, SHOW, &d.read()).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_message_that_does_not_arrive_holds_its_place_for_a_while_only() {
+    let d = Deployment::new();
+    let mut config = ServerConfig::new(local(0), None);
+    config.max_concurrent = 1;
+    config.arrival = Duration::from_millis(300);
+    let one = d.process_with("one", config);
+    let stream = tokio::net::TcpStream::connect(one.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    stoa_rpc::Tasks::new().spawn(async move {
+        let _ = connection.await;
+    });
+    let uri = format!("http://users{SHOW}");
+    let slow = request(&uri, &d.read()).map(|_| ());
+    let (answer, _rest_never_comes) = sender.send_request(slow, false).unwrap();
+    until(|| one.counts.running.get() == 1).await;
+    let answer = answer.await.unwrap();
+    let status = tonic::Status::from_header_map(answer.headers()).unwrap();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!((one.calls(), one.counts.running.get()), (0, 0));
+    let peer = peer_at(&[one.address], None);
+    assert!(call(&peer, SHOW, &d.read()).await.is_ok());
+}
+
 // contract: security S65
 #[tokio::test]
 async fn without_tls_only_the_loopback_is_served() {
