@@ -67,23 +67,21 @@ pub fn development(
     let authority = authority(dir, deployment, now)?;
     for name in names {
         let uri = format!("stoa://{deployment}/{name}");
-        let mut params = leaf(name, &uri, now)?;
+        let mut params = leaf(name, now);
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
-        params.subject_alt_names.extend([
-            SanType::DnsName((*name).try_into()?),
-            SanType::DnsName("localhost".try_into()?),
-            SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        ]);
+        params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into()?)];
+        params.subject_alt_names.extend(server_names(name)?);
         issue(dir, name, &params, &authority)?;
         identity(dir, name, entropy)?;
     }
     for client in clients {
         let uri = format!("stoa://{deployment}/client/{client}");
         let name = format!("client-{client}");
-        let mut params = leaf(&name, &uri, now)?;
+        let mut params = leaf(&name, now);
+        params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into()?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         issue(dir, &name, &params, &authority)?;
     }
@@ -94,6 +92,39 @@ pub fn development(
         files::write_secret(&master, key.as_ref())?;
     }
     Ok(())
+}
+
+/// Writes `<name>.pem` and `<name>.key` for a server that the processes of a deployment connect to
+/// and that is none of them, as their database: a certificate for 90 days of the same authority,
+/// good for the server names `<name>` and `localhost`, and 127.0.0.1, and for no process.
+///
+/// # Errors
+/// [`CertificateError`]; files written before it stay.
+pub fn server(
+    dir: &Path,
+    deployment: &str,
+    name: &str,
+    clock: &dyn Clock,
+) -> Result<(), CertificateError> {
+    check(name)?;
+    check(deployment)?;
+    files::make_folder(dir)?;
+    let now = OffsetDateTime::from_unix_timestamp(clock.now().as_secs())
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let authority = authority(dir, deployment, now)?;
+    let mut params = leaf(name, now);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.subject_alt_names = server_names(name)?;
+    issue(dir, name, &params, &authority)
+}
+
+/// What a caller on the network and one on this machine know a server by.
+fn server_names(name: &str) -> Result<Vec<SanType>, CertificateError> {
+    Ok(vec![
+        SanType::DnsName(name.try_into()?),
+        SanType::DnsName("localhost".try_into()?),
+        SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+    ])
 }
 
 fn check(name: &str) -> Result<(), CertificateError> {
@@ -134,15 +165,14 @@ fn authority(
     Ok(Issuer::new(params, key))
 }
 
-fn leaf(name: &str, uri: &str, now: OffsetDateTime) -> Result<CertificateParams, CertificateError> {
+fn leaf(name: &str, now: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = called(name);
-    params.subject_alt_names = vec![SanType::URI(uri.try_into()?)];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
     params.not_before = now - Duration::minutes(5);
     params.not_after = now + Duration::days(LEAF_DAYS);
-    Ok(params)
+    params
 }
 
 fn called(name: &str) -> DistinguishedName {
@@ -225,6 +255,16 @@ mod tests {
             assert!(Tls::load(files_of(dir, name), "production").is_err());
         }
         Trust::from_folder(&dir.join("trusted")).unwrap();
+    }
+
+    #[test]
+    fn a_server_that_is_no_process_gets_a_certificate_that_names_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        server(dir, "dev", "postgres", &SystemClock).unwrap();
+        assert!(Tls::load(files_of(dir, "postgres"), "dev").is_err());
+        assert!(server(dir, "dev", "a/b", &SystemClock).is_err());
+        assert!(!dir.join("identities").exists());
     }
 
     // contract: security S67

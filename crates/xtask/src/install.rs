@@ -13,6 +13,8 @@ struct Manager {
     postgres: &'static [&'static str],
     node: &'static [&'static str],
     faketime: &'static [&'static str],
+    kubectl: &'static [&'static str],
+    python: &'static [&'static str],
 }
 
 const MANAGERS: &[Manager] = &[
@@ -23,6 +25,8 @@ const MANAGERS: &[Manager] = &[
         postgres: &["postgresql"],
         node: &["nodejs", "npm"],
         faketime: &["libfaketime"],
+        kubectl: &["kubernetes-client"],
+        python: &["python3-venv"],
     },
     Manager {
         program: "dnf",
@@ -31,6 +35,8 @@ const MANAGERS: &[Manager] = &[
         postgres: &["postgresql-server"],
         node: &["nodejs", "npm"],
         faketime: &["libfaketime"],
+        kubectl: &["kubernetes-client"],
+        python: &["python3"],
     },
     Manager {
         program: "apk",
@@ -39,6 +45,8 @@ const MANAGERS: &[Manager] = &[
         postgres: &["postgresql"],
         node: &["nodejs", "npm"],
         faketime: &["libfaketime"],
+        kubectl: &["kubectl"],
+        python: &["python3", "py3-pip"],
     },
 ];
 
@@ -100,6 +108,67 @@ pub fn nextest() -> Result<()> {
         .status()?;
     if !status.success() {
         bail!("install it by hand: cargo install --locked cargo-nextest");
+    }
+    Ok(())
+}
+
+/// Lowest minor version of `kubectl` 1 that knows all that the manifests use.
+const KUBECTL_MINOR: u32 = 30;
+
+/// Makes sure that there is a `kubectl` that is new enough.
+///
+/// # Errors
+/// Says what to install when it is missing and cannot be installed.
+pub fn kubectl() -> Result<()> {
+    const BY_HAND: &str = "install kubectl 1.30 or newer: https://kubernetes.io/docs/tasks/tools/";
+    if find("kubectl").is_none() {
+        install("kubectl", |m| m.kubectl).context(BY_HAND)?;
+    }
+    let version = output("kubectl", &["version", "--client", "--output=json"]);
+    let version = version.context(BY_HAND)?;
+    match kubectl_minor(&version) {
+        Some(minor) if minor >= KUBECTL_MINOR => Ok(()),
+        _ => bail!("kubectl is too old; {BY_HAND}"),
+    }
+}
+
+/// The minor version in what `kubectl version --client --output=json` says: `"minor": "32+"`.
+fn kubectl_minor(said: &str) -> Option<u32> {
+    let said: serde_json::Value = serde_json::from_str(said).ok()?;
+    let minor = said["clientVersion"]["minor"].as_str()?;
+    let digits = minor.trim_end_matches(|c: char| !c.is_ascii_digit());
+    digits.parse().ok()
+}
+
+/// The version of kubernetes-validate, which brings the schemas of all versions of Kubernetes.
+const KUBERNETES_VALIDATE: &str = "kubernetes-validate==1.37.0";
+
+/// Makes sure that there is `kubernetes-validate`, in an environment of its own below `target`.
+///
+/// # Errors
+/// Says what to install when it is missing and cannot be installed.
+pub fn kubernetes_validate(target: &Path) -> Result<()> {
+    let folder = target.join("tools/kubernetes-validate");
+    if folder.join("bin/kubernetes-validate").is_file() {
+        return Ok(());
+    }
+    let run = |program: &Path, arguments: &[&str]| -> Result<bool> {
+        let shown = format!("{} {}", program.display(), arguments.join(" "));
+        println!("== installing kubernetes-validate: {shown}");
+        Ok(Command::new(program).args(arguments).status()?.success())
+    };
+    let at = folder.to_str().context("the target folder is no text")?;
+    let make = ["-m", "venv", at];
+    if find("python3").is_none() || !run(Path::new("python3"), &make)? {
+        // Debian keeps the module apart.
+        install("Python with venv", |m| m.python)?;
+        if !run(Path::new("python3"), &make)? {
+            bail!("install Python 3 with its module venv, and run again");
+        }
+    }
+    let pip = folder.join("bin/pip");
+    if !run(&pip, &["install", "--quiet", KUBERNETES_VALIDATE])? {
+        bail!("install it by hand: {at}/bin/pip install {KUBERNETES_VALIDATE}");
     }
     Ok(())
 }
@@ -197,4 +266,27 @@ fn install(what: &str, packages: impl Fn(&Manager) -> &'static [&'static str]) -
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_kubectl_is_read_from_what_it_says() {
+        for (said, minor) in [
+            (
+                r#"{"clientVersion": {"major": "1", "minor": "32"}}"#,
+                Some(32),
+            ),
+            (
+                r#"{"clientVersion": {"major": "1", "minor": "30+"}}"#,
+                Some(30),
+            ),
+            (r#"{"clientVersion": {}}"#, None),
+            ("Client Version: v1.20.2", None),
+        ] {
+            assert_eq!(kubectl_minor(said), minor, "{said}");
+        }
+    }
 }

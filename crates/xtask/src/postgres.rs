@@ -1,11 +1,13 @@
 //! A PostgreSQL server for the tests: made, started, stopped and removed within one run.
 //!
-//! It listens on a Unix socket in its own folder only. A shell stands guard over it: it waits for
+//! It listens on a Unix socket in its own folder, and elsewhere only when it is asked to. A shell stands guard over it: it waits for
 //! the end of a pipe that this process holds, so the server is stopped and its folder removed
 //! however this process ends, also by ctrl-c or SIGKILL.
 
 use crate::install;
 use anyhow::{Context, Result, bail};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +20,7 @@ const DURABLE: &str = "-c fsync=on -c full_page_writes=on -c max_wal_size=48MB -
                        -c log_min_messages=warning";
 
 /// What every server has.
-const OPTIONS: &str = "-c listen_addresses='' -c max_connections=300 -c shared_buffers=64MB";
+const OPTIONS: &str = "-c max_connections=300 -c shared_buffers=64MB";
 
 /// What a server is for.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,19 @@ pub struct Purpose {
     pub durable: bool,
     /// Folder in which the server's own is made; the temporary folder when nothing is said.
     pub within: Option<PathBuf>,
+    /// A port of loopback too, where roles need TLS and their passwords.
+    pub port: Option<Port>,
+}
+
+/// A port of loopback with TLS.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// Its number.
+    pub number: u16,
+    /// The server's certificate (PEM).
+    pub certificate: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
 }
 
 /// A server that runs until this value is dropped.
@@ -37,6 +52,7 @@ pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
     options: String,
+    number: u16,
     guard: Child,
 }
 
@@ -66,8 +82,14 @@ impl Postgres {
         let data = folder.path().join("data");
         let (data_text, folder_text) = (text(&data)?, text(folder.path())?);
         println!("== PostgreSQL in {folder_text} ({})", text(&programs)?);
-        let mut initdb = vec!["-D", data_text, "-U", "postgres", "-A", "trust"];
-        initdb.extend(["-E", "UTF8", "--no-locale", "-N"]);
+        let mut initdb = vec!["-D", data_text, "-U", "postgres", "--auth-local=trust"];
+        initdb.extend([
+            "--auth-host=scram-sha-256",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "-N",
+        ]);
         if purpose.durable {
             // A small disk must hold more than one segment.
             initdb.push("--wal-segsize=4");
@@ -77,12 +99,32 @@ impl Postgres {
         let guard = user.guard(&programs.join("pg_ctl"), data_text, folder_text)?;
         let folder = folder.keep();
         let kind = if purpose.durable { DURABLE } else { QUICK };
+        let listen = match &purpose.port {
+            None => "-c listen_addresses=''".to_owned(),
+            Some(port) => {
+                let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
+                std::fs::copy(&port.certificate, &certificate)?;
+                std::fs::copy(&port.key, &key)?;
+                std::fs::set_permissions(&key, Permissions::from_mode(0o600))?;
+                user.give(&certificate)?;
+                user.give(&key)?;
+                format!(
+                    "-c listen_addresses=127.0.0.1 -c port={} -c ssl=on -c ssl_cert_file={} \
+                     -c ssl_key_file={}",
+                    port.number,
+                    text(&certificate)?,
+                    text(&key)?
+                )
+            }
+        };
+        let number = purpose.port.as_ref().map_or(5432, |port| port.number);
         let postgres = Self {
             url: format!(
-                "postgres://postgres@localhost/postgres?host={}",
+                "postgres://postgres@localhost:{number}/postgres?host={}",
                 text(&folder)?
             ),
-            options: format!("{OPTIONS} {kind} -k {}", text(&folder)?),
+            options: format!("{OPTIONS} {kind} {listen} -k {}", text(&folder)?),
+            number,
             user,
             programs,
             folder,
@@ -119,7 +161,7 @@ impl Postgres {
 
     /// The socket that clients connect to.
     pub fn socket(&self) -> PathBuf {
-        self.folder.join(".s.PGSQL.5432")
+        self.folder.join(format!(".s.PGSQL.{}", self.number))
     }
 
     fn data(&self) -> PathBuf {

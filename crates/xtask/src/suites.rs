@@ -9,6 +9,9 @@ use clap::ValueEnum;
 /// built with it, so that narrowing a run does not build everything again.
 pub(crate) const FEATURE: &str = "stoa-testkit/postgres";
 
+/// Feature that adds the tests of `deploy/` that start the binary.
+pub(crate) const DEPLOY: &str = "stoa-architecture/binary";
+
 /// Package of the fault tests, which run alone: they stop and start servers.
 const FAULTS: &str = "stoa-fault-tests";
 
@@ -51,7 +54,7 @@ impl Suite {
     /// other suites leave them out.
     pub(crate) fn plan(self, has_faults: bool) -> Plan {
         let workspace = |filter: &'static str| {
-            let mut arguments = vec!["--workspace", "--features", FEATURE];
+            let mut arguments = vec!["--workspace", "--features", FEATURE, "--features", DEPLOY];
             if has_faults {
                 arguments.extend(["--exclude", FAULTS]);
             }
@@ -93,6 +96,11 @@ impl Suite {
             Self::Faults => Some("tests/faults"),
             _ => None,
         }
+    }
+
+    /// Whether it builds and validates the manifests of `deploy/`.
+    pub(crate) fn reads_manifests(self) -> bool {
+        matches!(self, Self::Workspace | Self::Unit | Self::Distributed)
     }
 
     /// Whether it talks to PostgreSQL.

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test, with what the tests need.
 
-use crate::suites::{DEFAULT, FEATURE, Plan, Suite};
+use crate::suites::{DEFAULT, DEPLOY, FEATURE, Plan, Suite};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, IsTerminal, Write};
@@ -48,6 +48,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         match suite.plan(has_faults) {
             Plan::Nextest(_) => install::nextest()?,
             Plan::Node(_) => install::node()?,
+        }
+        if suite.reads_manifests() {
+            install::kubectl()?;
+            install::kubernetes_validate(&target)?;
         }
         if suite.needs_postgres() {
             // Asked before the long build; the server is started after it.
@@ -112,6 +116,8 @@ fn build(root: &Path) -> Result<bool> {
         "--tests",
         "--features",
         FEATURE,
+        "--features",
+        DEPLOY,
     ];
     println!("== build: cargo {}", arguments.join(" "));
     let status = Command::new("cargo")

@@ -33,6 +33,10 @@ enum What {
         /// Client id of a program that calls the services; may be given several times.
         #[arg(long)]
         client: Vec<ClientId>,
+        /// Name of a server that processes connect to and that is none of them, as their database;
+        /// may be given several times.
+        #[arg(long)]
+        server: Vec<String>,
     },
 }
 
@@ -43,10 +47,14 @@ impl Certs {
             deployment,
             marketplace_id,
             client,
+            server,
         } = self.what;
         let services = Name::ALL.map(Name::text);
         let names: Vec<&str> = std::iter::once("gateway").chain(services).collect();
         certificates::development(&dir, &deployment, &names, &client, &SystemClock, &OsEntropy)?;
+        for name in &server {
+            certificates::server(&dir, &deployment, name, &SystemClock)?;
+        }
         let section = dir.join("installation.toml");
         if marketplace_id.is_some() || !section.exists() {
             let id = marketplace_id.unwrap_or_else(|| MarketplaceId::random(&OsEntropy));
