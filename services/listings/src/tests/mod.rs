@@ -3,4 +3,5 @@
 mod authors;
 mod commands;
 mod reads;
+mod replicas;
 mod world;

@@ -12,7 +12,7 @@ use stoa_policy::{Actor, Level, Role};
 use stoa_proto::events::{Envelope, envelope::Payload};
 use stoa_proto::listings::listings_server::Listings as _;
 use stoa_proto::{Class, auth, listings as pb, users};
-use stoa_rpc::{Caller, Identity, LocalSlot, Problems, Tasks, Trust, status};
+use stoa_rpc::{Caller, Identity, LocalSlot, Peer, Problems, Tasks, Trust, status};
 use stoa_types::id::{ClientId, MarketplaceId, OperatorId, RequestId, SessionId, UserId};
 use stoa_types::{Clock, Entropy, ManualClock, SeededEntropy, Timestamp};
 
@@ -20,7 +20,7 @@ use stoa_types::{Clock, Entropy, ManualClock, SeededEntropy, Timestamp};
 pub(super) struct World {
     pub(super) service: Service,
     rpc: Rpc,
-    db: Db,
+    pub(super) db: Db,
     pub(super) clock: Arc<ManualClock>,
     pub(super) entropy: Arc<SeededEntropy>,
     users: ActorsConsumer,
@@ -35,6 +35,11 @@ pub(super) enum By {
     User(UserId),
     Integration,
     Operator,
+}
+
+/// Where all of this happens.
+pub(super) fn marketplace() -> MarketplaceId {
+    MarketplaceId::new(SeededEntropy::new(99).uuid())
 }
 
 /// Code and first key of the path of a refusal.
@@ -54,13 +59,17 @@ impl World {
     }
 
     async fn seeded(db: Db, seed: u64) -> Self {
+        // Nobody answers: all that is asked for was told before.
+        Self::with_users(db, seed, Trust::new(), LocalSlot::new().peer()).await
+    }
+
+    /// The service as one process of several, each with its own seed.
+    pub(super) async fn with_users(db: Db, seed: u64, trust: Trust, users: Peer) -> Self {
         let start = Timestamp::from_ms(1_700_000_000_000);
         let clock = Arc::new(ManualClock::starting_at(start));
         let entropy = Arc::new(SeededEntropy::new(seed));
         let as_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
-        let marketplace = MarketplaceId::new(SeededEntropy::new(99).uuid());
-        let identity = Identity::ephemeral("listings", marketplace, as_clock(), &*entropy);
-        let trust = Trust::new();
+        let identity = Identity::ephemeral("listings", marketplace(), as_clock(), &*entropy);
         trust.add(&identity);
         let service = build(Deps {
             db: db.clone(),
@@ -70,8 +79,7 @@ impl World {
             identity,
             trust,
             tasks: Tasks::new(),
-            // Nobody answers: all that is asked for was told before.
-            users: LocalSlot::new().peer(),
+            users,
             auth: LocalSlot::new().peer(),
         })
         .await
