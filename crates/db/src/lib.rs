@@ -18,6 +18,7 @@
 //!   U+0000 in text (PostgreSQL refuses it), no `AUTOINCREMENT`, no arrays.
 
 pub mod accounting;
+mod clock;
 mod config;
 mod connection;
 mod error;
@@ -32,6 +33,7 @@ mod statements;
 mod tx;
 mod value;
 
+pub use clock::DatabaseClock;
 pub use config::{DbConfig, Engine, Synchronous};
 pub use error::{DbError, Detail};
 pub use grants::AppendOnly;

@@ -8,12 +8,18 @@
 use crate::store::dialect;
 use crate::subscription::{Pauses, Subscription};
 use crate::{Error, Lease, Wiring, kinds, lease, store};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, OptionFuture};
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::{Engine, Tx, sql};
+use stoa_proto::Class;
 use stoa_proto::events::Envelope;
+use stoa_proto::feed::AcknowledgeRequest;
+use stoa_proto::feed::feed_client::FeedClient;
 use stoa_proto::feed::feed_item::Item;
 use stoa_rpc::Peer;
+use stoa_types::id::RequestId;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -23,6 +29,9 @@ const BATCH: usize = 64;
 const DEAF: Duration = Duration::from_secs(5);
 /// How often the cursor is read by somebody who waits for another replica to move it.
 const CURSOR_POLL: Duration = Duration::from_millis(20);
+/// How often a cursor that moves is told to the owner, and one that stays.
+const TELL: Duration = Duration::from_secs(10);
+const TELL_AGAIN: Duration = Duration::from_secs(600);
 /// How long anybody waits for that.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -78,6 +87,9 @@ struct Inner {
     turn: Mutex<()>,
     state: watch::Sender<State>,
 }
+
+/// The owner is being told the position.
+type Telling = OptionFuture<BoxFuture<'static, ()>>;
 
 #[derive(Clone, Copy, Default)]
 struct State {
@@ -269,7 +281,17 @@ impl Consumer {
         renewal.reset();
         let mut goal = None;
         let mut waiting: Vec<Envelope> = Vec::new();
+        let mut told: Option<(u64, Instant)> = None;
+        let mut telling: Telling = None.into();
         loop {
+            let due = told.is_none_or(|(position, at)| {
+                let pause = if position == cursor { TELL_AGAIN } else { TELL };
+                at.elapsed() >= pause
+            });
+            if due && !to_head {
+                told = Some((cursor, Instant::now()));
+                telling = Some(self.clone().acknowledge(cursor).boxed()).into();
+            }
             if to_head && goal.is_some_and(|goal| cursor >= goal) {
                 return Ok(());
             }
@@ -279,6 +301,10 @@ impl Consumer {
                     if !self.renew().await? {
                         return Err(Error::Leased);
                     }
+                    None
+                }
+                Some(()) = &mut telling => {
+                    telling = None.into();
                     None
                 }
             };
@@ -301,6 +327,29 @@ impl Consumer {
             if !waiting.is_empty() {
                 cursor = self.apply(cursor, std::mem::take(&mut waiting)).await?;
             }
+        }
+    }
+
+    /// Tells the owner how far this service is, so that it keeps what is needed here.
+    async fn acknowledge(self, position: u64) {
+        let Inner {
+            wiring,
+            peer,
+            consume,
+            ..
+        } = &*self.0;
+        let request = RequestId::random(&*wiring.entropy);
+        let credentials = wiring.identity.own(Class::Command, request);
+        let message = AcknowledgeRequest {
+            cursor: consume.cursor().to_owned(),
+            position,
+        };
+        let told = FeedClient::new(peer.clone())
+            .acknowledge(credentials.request(message))
+            .await;
+        if let Err(status) = told {
+            // The next one says more.
+            tracing::debug!(owner = consume.owner(), code = %status.code(), "A position was not told");
         }
     }
 

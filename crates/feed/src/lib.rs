@@ -17,6 +17,7 @@ pub mod kinds;
 mod lease;
 pub mod outbox;
 pub mod projections;
+mod retention;
 mod sequencer;
 mod server;
 mod store;

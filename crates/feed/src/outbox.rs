@@ -9,6 +9,9 @@ use stoa_rpc::Caller;
 use stoa_types::id::RequestId;
 use stoa_types::{Entropy, Timestamp};
 
+/// Rows of one INSERT.
+const ROWS: usize = 1000;
+
 /// Source of the events of a transition, whoever triggered it; for [`Origin::with_source`].
 pub const SOURCE_TRANSACTION: &str = "source/transaction";
 
@@ -24,11 +27,11 @@ pub async fn emit(
     if envelopes.is_empty() {
         return Ok(());
     }
-    let mut rows = SqlBuilder::new("INSERT INTO outbox (id, envelope) VALUES ");
-    rows.push_rows(&envelopes, |e| {
-        [e.id.as_str().value(), e.encode_to_vec().value()]
-    });
-    tx.execute_expecting(envelopes.len() as u64, rows).await?;
+    for part in envelopes.chunks(ROWS) {
+        let mut rows = SqlBuilder::new("INSERT INTO outbox (id, envelope) VALUES ");
+        rows.push_rows(part, |e| [e.id.as_str().value(), e.encode_to_vec().value()]);
+        tx.execute_expecting(part.len() as u64, rows).await?;
+    }
     tx.announce();
     let personal: Vec<(String, &str)> = envelopes
         .iter()
@@ -38,13 +41,11 @@ pub async fn emit(
                 .map(|user| (user, e.id.as_str()))
         })
         .collect();
-    if !personal.is_empty() {
+    for part in personal.chunks(ROWS) {
         let mut rows =
             SqlBuilder::new("INSERT INTO outbox_personal (user_id, envelope_id) VALUES ");
-        rows.push_rows(&personal, |(user, id)| {
-            [user.as_str().value(), (*id).value()]
-        });
-        tx.execute_expecting(personal.len() as u64, rows).await?;
+        rows.push_rows(part, |(user, id)| [user.as_str().value(), (*id).value()]);
+        tx.execute_expecting(part.len() as u64, rows).await?;
     }
     Ok(())
 }

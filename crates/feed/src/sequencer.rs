@@ -9,12 +9,12 @@
 //! take over from a process that died, and a process that was stopped in a pass has lost its
 //! transaction when it goes on.
 
+use crate::retention::{self, Retention};
 use crate::store::dialect;
-use crate::{Wiring, store};
+use crate::{Job, Wiring, store};
 use std::sync::Arc;
 use std::time::Duration;
-use stoa_db::{Db, DbError, Engine, sql};
-use stoa_rpc::Tasks;
+use stoa_db::{DbError, Engine, sql};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -37,8 +37,7 @@ pub struct Progress {
 pub struct Sequencer(Arc<Inner>);
 
 struct Inner {
-    db: Db,
-    tasks: Tasks,
+    wiring: Wiring,
     progress: watch::Sender<Progress>,
     /// Taken for a pass.
     turn: Mutex<()>,
@@ -48,8 +47,7 @@ impl Sequencer {
     /// The sequencer of this service's database.
     pub fn new(wiring: &Wiring) -> Self {
         Self(Arc::new(Inner {
-            db: wiring.db.clone(),
-            tasks: wiring.tasks.clone(),
+            wiring: wiring.clone(),
             progress: watch::Sender::new(Progress::default()),
             turn: Mutex::new(()),
         }))
@@ -61,25 +59,33 @@ impl Sequencer {
     }
 
     /// Stamps until the process stops: after each commit of this process that emits, and for
-    /// those of other replicas every 50 ms.
+    /// those of other replicas every 50 ms. Drops what every consumer passed seven days ago.
     pub async fn run(self) {
+        let retention = Retention::new(&self.0.wiring);
+        let dropping = Job::new(&self.0.wiring, "drop old envelopes", retention::EVERY);
+        let dropping = dropping.run(|| retention.once());
+        tokio::join!(self.stamp_all(), dropping);
+    }
+
+    async fn stamp_all(&self) {
         let inner = &self.0;
-        let mut emitted = inner.db.on_announced();
+        let (db, tasks) = (&inner.wiring.db, &inner.wiring.tasks);
+        let mut emitted = db.on_announced();
         // A SQLite file has its writers in this process; the poll only keeps the pass young.
-        let poll = match inner.db.engine() {
+        let poll = match db.engine() {
             Engine::Sqlite => Duration::from_millis(250),
             Engine::Postgres => Duration::from_millis(50),
         };
-        while !inner.tasks.is_stopping() {
+        while !tasks.is_stopping() {
             if let Err(error) = self.pass().await {
                 tracing::error!(error = ?error, "A pass of the sequencer failed");
                 tokio::select! {
-                    () = inner.tasks.stopping() => return,
+                    () = tasks.stopping() => return,
                     () = tokio::time::sleep(poll) => continue,
                 }
             }
             tokio::select! {
-                () = inner.tasks.stopping() => return,
+                () = tasks.stopping() => return,
                 _ = emitted.changed() => {}
                 () = tokio::time::sleep(poll) => {}
             }
@@ -98,7 +104,7 @@ impl Sequencer {
         loop {
             let began = Instant::now();
             let (head, kept_after, waiting): (i64, i64, Option<i64>) =
-                inner.db.one_as(store::LOOK).await?;
+                inner.wiring.db.one_as(store::LOOK).await?;
             if waiting.is_none() {
                 self.publish(head, kept_after, Some(began));
                 return Ok(stamped);
@@ -115,7 +121,7 @@ impl Sequencer {
 
     /// Stamps one batch; gives the last position and the number of envelopes.
     async fn stamp(&self) -> Result<(i64, u64), DbError> {
-        let db = &self.0.db;
+        let db = &self.0.wiring.db;
         let locked = db.pick(dialect::HEAD_SQLITE, dialect::HEAD_POSTGRES);
         db.write(|tx| async move {
             // Whoever comes second waits here, and then sees what the first one stamped.

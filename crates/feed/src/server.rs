@@ -1,6 +1,6 @@
 //! The owner's side of a feed.
 
-use crate::{FROM_HEAD, Progress, Sequencer, Wiring, store};
+use crate::{FROM_HEAD, Progress, Sequencer, Wiring, retention, store};
 use futures::Stream;
 use prost::Message as _;
 use std::collections::VecDeque;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use stoa_db::{Db, DbError, sql};
 use stoa_proto::events::Envelope;
 use stoa_proto::feed::feed_server::{Feed, FeedServer};
-use stoa_proto::feed::{FeedItem, FollowRequest, Heartbeat, feed_item::Item};
+use stoa_proto::feed::{
+    AcknowledgeRequest, AcknowledgeResponse, FeedItem, FollowRequest, Heartbeat, feed_item::Item,
+};
 use stoa_rpc::{Caller, Tasks, status};
 use stoa_types::{Clock, Problem};
 use tokio::sync::watch;
@@ -21,6 +23,8 @@ use tonic::{Request, Response, Status};
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// A heartbeat vouches for everything that was committed this long ago.
 const OLDEST_PASS: Duration = Duration::from_secs(1);
+/// Longest name of a cursor.
+const LONGEST_CURSOR: usize = 100;
 /// Metadata of a refusal: the first position that can still be had.
 pub(crate) const FIRST_KEPT: &str = "stoa-feed-first";
 /// Envelopes read at once: the memory that a slow consumer can hold.
@@ -29,24 +33,37 @@ const BATCH: u32 = 128;
 /// The RPC service `stoa.feed.v1.Feed` of one owner. Cheap to clone.
 #[derive(Clone)]
 pub struct FeedService {
-    owner: &'static str,
     source: Outbox,
-    clock: Arc<dyn Clock>,
-    tasks: Tasks,
+    wiring: Wiring,
 }
 
 impl FeedService {
     /// Serves the outbox that `sequencer` stamps, under the service's name.
     pub fn new(wiring: &Wiring, sequencer: Sequencer) -> Self {
         Self {
-            owner: wiring.identity.name(),
             source: Outbox {
                 db: wiring.db.clone(),
                 sequencer,
             },
-            clock: Arc::clone(&wiring.clock),
-            tasks: wiring.tasks.clone(),
+            wiring: wiring.clone(),
         }
+    }
+
+    /// The calling service, which must be on the list of the feed.
+    fn consumer(&self, extensions: &tonic::Extensions) -> Result<&'static str, Status> {
+        let Some(caller) = extensions.get::<Caller>() else {
+            return Err(Status::unauthenticated("no caller"));
+        };
+        let owner = self.wiring.identity.name();
+        if !stoa_policy::feeds::may_follow(owner, caller.issuer) {
+            tracing::error!(
+                owner,
+                consumer = caller.issuer,
+                "A feed was refused to a process that is not on its list"
+            );
+            return Err(status::to_status(&Problem::forbidden().into()));
+        }
+        Ok(caller.issuer)
     }
 
     /// The service for the owner's routes: `Routes::new(..).add_service(feed.into_server())`.
@@ -63,17 +80,7 @@ impl Feed for FeedService {
 
     async fn follow(&self, request: Request<FollowRequest>) -> Result<Response<Items>, Status> {
         let (_, extensions, message) = request.into_parts();
-        let Some(caller) = extensions.get::<Caller>() else {
-            return Err(Status::unauthenticated("no caller"));
-        };
-        if !stoa_policy::feeds::may_follow(self.owner, caller.issuer) {
-            tracing::error!(
-                owner = self.owner,
-                consumer = caller.issuer,
-                "A feed was refused to a process that is not on its list"
-            );
-            return Err(status::to_status(&Problem::forbidden().into()));
-        }
+        self.consumer(&extensions)?;
         // The first heartbeat names a head that covers everything committed before the call.
         let refreshed = self.source.refresh().await;
         refreshed.map_err(|error| unavailable(&error))?;
@@ -88,11 +95,26 @@ impl Feed for FeedService {
         };
         let stream = stream(
             self.source.clone(),
-            Arc::clone(&self.clock),
-            self.tasks.clone(),
+            Arc::clone(&self.wiring.clock),
+            self.wiring.tasks.clone(),
             after,
         );
         Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: Request<AcknowledgeRequest>,
+    ) -> Result<Response<AcknowledgeResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let caller = self.consumer(&extensions)?;
+        if message.cursor.is_empty() || message.cursor.len() > LONGEST_CURSOR {
+            return Err(Status::invalid_argument("cursor"));
+        }
+        retention::note(&self.wiring, caller, &message.cursor, message.position)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(Response::new(AcknowledgeResponse {}))
     }
 }
 

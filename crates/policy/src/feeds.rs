@@ -14,6 +14,23 @@ const FEEDS: &[(&str, &[&str])] = &[
     ("transactions", &["event-log", "listings"]),
 ];
 
+/// Services that work on each owner's feed with a cursor in their database. What they have not
+/// passed is kept for them; the other readers start from a snapshot.
+const CONSUMERS: &[(&str, &[&str])] = &[
+    ("auth", &["users", "listings", "transactions", "event-log"]),
+    ("users", &["auth", "listings", "transactions", "event-log"]),
+    ("listings", &["event-log"]),
+    ("transactions", &["event-log"]),
+];
+
+/// Services whose cursor the owner waits for before it drops what they have passed.
+pub fn consumers_of(owner: &str) -> &'static [&'static str] {
+    CONSUMERS
+        .iter()
+        .find(|(of, _)| *of == owner)
+        .map_or(&[], |(_, consumers)| consumers)
+}
+
 /// True when `consumer` is on the list of `owner`'s feed.
 pub fn may_follow(owner: &str, consumer: &str) -> bool {
     FEEDS
@@ -41,5 +58,14 @@ mod tests {
         assert!(!may_follow("users", "users"));
         assert!(!may_follow("nobody", "gateway"));
         assert_eq!(followed_by("auth").collect::<Vec<_>>(), ["users"]);
+    }
+
+    #[test]
+    fn consumers_with_cursors_may_read_the_feed() {
+        for (owner, consumers) in CONSUMERS {
+            assert!(consumers.iter().all(|consumer| may_follow(owner, consumer)));
+        }
+        assert_eq!(consumers_of("listings"), ["event-log"]);
+        assert!(consumers_of("event-log").is_empty());
     }
 }

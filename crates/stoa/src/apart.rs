@@ -17,7 +17,7 @@ use std::time::Duration;
 use stoa_auth::Preset;
 use stoa_config::Config;
 use stoa_credentials::{Cost, PasswordHasher};
-use stoa_db::{Db, DbConfig, DbError, Engine};
+use stoa_db::{DatabaseClock, Db, DbConfig, DbError, Engine};
 use stoa_gateway::{Gateway, Peers, Server};
 use stoa_rpc::{
     Identity, Peer, RemoteConfig, RpcServer, ServerConfig, Tasks, Tls, TlsFiles, Trust,
@@ -32,7 +32,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What a process has before its service is built.
 pub(crate) struct Surroundings {
     tasks: Tasks,
-    clock: Arc<dyn Clock>,
+    /// The database's time, in a process that has a database of several.
+    clock: Arc<DatabaseClock>,
     entropy: Arc<dyn Entropy>,
     marketplace: MarketplaceId,
     tls: Option<Tls>,
@@ -82,7 +83,7 @@ impl Surroundings {
             event_log: peer("event-log"),
         };
         Ok(Self {
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(DatabaseClock::over(Arc::new(SystemClock))),
             entropy: Arc::new(OsEntropy),
             marketplace,
             tls,
@@ -97,11 +98,16 @@ impl Surroundings {
         &self.tasks
     }
 
+    /// The clock of everything in this process.
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// The identity of this process, with the key of its file.
     fn identity(&self, config: &Config, name: &'static str) -> anyhow::Result<Identity> {
         let file = config.keys.identity.as_ref();
         let file = file.context("keys.identity: a process of its own needs it")?;
-        let identity = Identity::from_file(name, file, self.marketplace, Arc::clone(&self.clock))
+        let identity = Identity::from_file(name, file, self.marketplace, self.clock())
             .context("keys.identity")?;
         identity.watch(&self.tasks);
         Ok(identity)
@@ -145,11 +151,22 @@ impl Part {
             false => Some(DataFolder::open_for(data, name)?),
         };
         let db = open(&databases::of(config, name, folder.as_ref())?, name).await?;
+        let clock = Arc::clone(&surroundings.clock);
+        clock.ask(&db).await.context("the time of the database")?;
+        tasks.spawn({
+            let (db, tasks) = (db.clone(), tasks.clone());
+            async move {
+                tokio::select! {
+                    () = tasks.stopping() => {}
+                    () = clock.follow(&db) => {}
+                }
+            }
+        });
         let entropy = Arc::clone(&surroundings.entropy);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let host = Host {
-            clock: Arc::clone(&surroundings.clock),
-            real_clock: Arc::clone(&surroundings.clock),
+            clock: surroundings.clock(),
+            real_clock: surroundings.clock(),
             hasher: PasswordHasher::new(Cost::Production, cores, Arc::clone(&entropy)),
             entropy,
             trust: surroundings.trust.clone(),

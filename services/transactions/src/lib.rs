@@ -92,6 +92,7 @@ struct Inner {
     settings: Settings,
     erasures: Job,
     attempts: Job,
+    pruning: Job,
     /// Each with its position after the last [`Service::drain`].
     consumers: [(Consumer, AtomicU64); 2],
 }
@@ -153,6 +154,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     Ok(Service(Arc::new(Inner {
         erasures: erasures.woken_by(Arc::clone(&context.erasure_due)),
         attempts: Job::new(&wiring, "end attempts", jobs::LEFT_OVER),
+        pruning: Job::new(&wiring, "forget attempts", jobs::PRUNING),
         context,
         guard,
         tasks: deps.tasks,
@@ -182,6 +184,11 @@ impl Service {
         tasks.spawn(self.0.erasures.clone().run(move || {
             let context = erase.clone();
             async move { jobs::erase::run_all(&context).await }
+        }));
+        let pruning = context.clone();
+        tasks.spawn(self.0.pruning.clone().run(move || {
+            let context = pruning.clone();
+            async move { jobs::attempts::forget_old(&context).await }
         }));
         let attempts = context.clone();
         tasks.spawn(self.0.attempts.clone().run(move || {

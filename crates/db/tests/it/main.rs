@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accounting;
+mod clock;
 mod concurrency;
 mod grants;
 mod migrations;

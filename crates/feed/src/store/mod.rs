@@ -25,6 +25,33 @@ stoa_db::statements! {
 
     ENVELOPES_AFTER = "SELECT position, envelope FROM outbox
                         WHERE position > $1 ORDER BY position LIMIT $2";
+    /// Notes how far a consumer is; it may have been set back by a restore.
+    ACKNOWLEDGE = "INSERT INTO feed_readers (service, cursor, position, seen_at)
+                   VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (service, cursor) DO UPDATE
+                      SET position = excluded.position, seen_at = excluded.seen_at";
+    /// A consumer that is known by its own name stands for itself.
+    MET = "DELETE FROM feed_readers WHERE service = $1 AND cursor = ''";
+    /// A service that is known to consume and was not heard of yet has passed nothing.
+    EXPECT = "INSERT INTO feed_readers (service, cursor, position, seen_at)
+              SELECT $1, '', 0, CAST($2 AS BIGINT)
+               WHERE NOT EXISTS (SELECT 1 FROM feed_readers r WHERE r.service = $1)
+              ON CONFLICT (service, cursor) DO NOTHING";
+    READERS = "SELECT service, cursor, position, seen_at FROM feed_readers
+                ORDER BY service, cursor";
+    MARK = "INSERT INTO feed_passed (passed_at, position) VALUES ($1, $2)
+            ON CONFLICT (passed_at) DO UPDATE SET position = excluded.position";
+    /// What all consumers had passed at that time at the latest.
+    PASSED_BY = "SELECT passed_at, position FROM feed_passed
+                  WHERE passed_at <= $1 ORDER BY passed_at DESC LIMIT 1";
+    FORGET_MARKS = "DELETE FROM feed_passed WHERE passed_at < $1";
+    KEPT_AFTER = "SELECT kept_after, head FROM sequencer WHERE id = 1";
+    KEEP_AFTER = "UPDATE sequencer SET kept_after = $1 WHERE id = 1 AND kept_after = $2";
+    DROP_PERSONAL = "DELETE FROM outbox_personal
+                      WHERE envelope_id IN (SELECT o.id FROM outbox o
+                                             WHERE o.position > $1 AND o.position <= $2)";
+    DROP = "DELETE FROM outbox WHERE position > $1 AND position <= $2";
+
     PERSONAL_OF = "SELECT o.id, o.envelope
                      FROM outbox_personal p JOIN outbox o ON o.id = p.envelope_id
                     WHERE p.user_id = $1 ORDER BY p.envelope_id LIMIT $2";

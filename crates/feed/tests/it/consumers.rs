@@ -1,6 +1,6 @@
 use crate::world::{Recorder, SET, World, effects, emit_one};
 use stoa_db::Db;
-use stoa_feed::{Consumer, Error};
+use stoa_feed::{Consumer, Error, emit};
 use stoa_testkit::engine::Place;
 
 fn all(count: i64) -> Vec<i64> {
@@ -206,6 +206,73 @@ stoa_testkit::on_every_engine! { SET;
             Consumer::new(&world.wiring("listings", &db), owner.peer, Recorder::of("users"));
         consumer.clone().run().await;
         assert!(consumer.is_stopped());
+    }
+
+    async fn a_consumer_that_was_away_for_a_day_catches_up(db: Db) {
+        let world = World::new();
+        let owner = world.owner("users", &db);
+        let consumer =
+            Consumer::new(&world.wiring("listings", &db), owner.peer, Recorder::of("users"));
+        world.emit_many(&db, "user.updated", 1).await;
+        assert_eq!(consumer.catch_up().await.unwrap(), 1);
+        let missed: Vec<_> = (2..=5000).map(|v| world.envelope("user.updated", "a", v)).collect();
+        let missed = &missed;
+        db.write(|tx| async move { emit(&tx, missed.iter().cloned()).await }).await.unwrap();
+        assert_eq!(consumer.catch_up().await.unwrap(), 5000);
+        assert_eq!(effects(&db).await, all(5000));
+    }
+
+    // contract: security S46 (rows of the outbox)
+    async fn a_cursor_before_what_is_kept_stops_the_consumer_and_skips_nothing(db: Db) {
+        let world = World::new();
+        let owner = world.owner("users", &db);
+        world.emit_many(&db, "user.updated", 10).await;
+        owner.sequencer.pass().await.unwrap();
+        db.write(|tx| async move {
+            tx.execute("DELETE FROM outbox WHERE position <= 4").await?;
+            tx.execute("UPDATE sequencer SET kept_after = 4").await
+        })
+        .await
+        .unwrap();
+        let wiring = world.wiring("listings", &db);
+        let consumer = Consumer::new(&wiring, owner.peer.clone(), Recorder::of("users"));
+        let error = consumer.catch_up().await;
+        assert!(matches!(error, Err(Error::Hole { cursor: 0, next: 5 })), "{error:?}");
+        consumer.clone().run().await;
+        assert!(consumer.is_stopped() && !consumer.is_caught_up());
+        assert_eq!(effects(&db).await, Vec::<i64>::new());
+        // One that has what is gone goes on.
+        db.write(|tx| async move { tx.execute("UPDATE cursors SET position = 4").await })
+            .await
+            .unwrap();
+        let consumer = Consumer::new(&wiring, owner.peer, Recorder::of("users"));
+        assert_eq!(consumer.catch_up().await.unwrap(), 10);
+        assert_eq!(effects(&db).await, [5, 6, 7, 8, 9, 10]);
+    }
+
+    async fn a_running_consumer_tells_the_owner_how_far_it_is(db: Db) {
+        let world = World::new();
+        let owner = world.owner("users", &db);
+        world.tasks.spawn(owner.sequencer.clone().run());
+        world.emit_many(&db, "user.updated", 3).await;
+        let consumer =
+            Consumer::new(&world.wiring("listings", &db), owner.peer, Recorder::of("users"));
+        consumer.catch_up().await.unwrap();
+        let mut commits = db.on_commit();
+        world.tasks.spawn(consumer.run());
+        let known = async {
+            loop {
+                let readers = "SELECT service, cursor, position FROM feed_readers WHERE position > 0";
+                let found: Vec<(String, String, i64)> = db.all_as(readers).await.unwrap();
+                if !found.is_empty() {
+                    break found;
+                }
+                commits.changed().await.unwrap();
+            }
+        };
+        let known = tokio::time::timeout(std::time::Duration::from_secs(10), known).await.unwrap();
+        assert_eq!(known, [("listings".into(), "users".into(), 3)]);
+        world.tasks.shut_down().await;
     }
 
     async fn a_hole_in_the_feed_stops_the_consumer(db: Db) {

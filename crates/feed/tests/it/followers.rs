@@ -7,7 +7,9 @@ use stoa_db::Db;
 use stoa_feed::{Error, FeedService, Follow, Follower, Sequencer};
 use stoa_proto::events::Envelope;
 use stoa_proto::feed::feed_server::{Feed, FeedServer};
-use stoa_proto::feed::{FeedItem, FollowRequest, feed_item::Item};
+use stoa_proto::feed::{
+    AcknowledgeRequest, AcknowledgeResponse, FeedItem, FollowRequest, feed_item::Item,
+};
 use stoa_rpc::Peer;
 use tokio::sync::watch;
 
@@ -76,6 +78,13 @@ impl Feed for Fragile {
         Ok(tonic::Response::new(Box::pin(
             kept.take_until(Box::pin(cut)),
         )))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: tonic::Request<AcknowledgeRequest>,
+    ) -> Result<tonic::Response<AcknowledgeResponse>, tonic::Status> {
+        self.inner.acknowledge(request).await
     }
 }
 

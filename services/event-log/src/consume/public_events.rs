@@ -35,18 +35,23 @@ impl Consume for PublicEvents {
     }
 
     async fn apply(&self, tx: &Tx, envelope: &Envelope) -> Result<(), Error> {
-        let gone = deleted_user(envelope).transpose()?;
-        let mut entries = Entry::of(envelope);
-        if entries.is_empty() && gone.is_none() {
+        self.apply_all(tx, std::slice::from_ref(envelope)).await
+    }
+
+    /// A fixed number of statements for any number of envelopes.
+    async fn apply_all(&self, tx: &Tx, envelopes: &[Envelope]) -> Result<(), Error> {
+        let gone = envelopes.iter().filter_map(deleted_user);
+        let gone = gone.collect::<Result<BTreeSet<UserId>, Error>>()?;
+        let mut entries: Vec<Entry> = envelopes.iter().flat_map(Entry::of).collect();
+        if entries.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        let stored = log::stored(tx, &entries).await?;
-        entries.retain(|entry| !stored.contains(&entry.event.id));
+        // Stored before, or twice in this batch.
+        let mut seen = log::stored(tx, &entries).await?;
+        entries.retain(|entry| seen.insert(entry.event.id.clone()));
         let now = self.clock.now();
         let first = log::take_numbers(tx, entries.len()).await?;
-        if let Some(user) = gone {
-            log::bury(tx, user, now).await?;
-        }
+        log::bury(tx, &gone, now).await?;
         let users: BTreeSet<UserId> = entries
             .iter()
             .flat_map(|entry| entry.personal.iter().copied())
@@ -131,6 +136,24 @@ mod tests {
             // One that is known beside one that is not.
             apply(&db, &changes("listing.updated", 2..=3)).await.unwrap();
             assert_eq!(all(&db).await, [(1, id(1)), (2, id(2)), (3, id(3))]);
+        }
+
+        async fn a_batch_is_stored_as_its_envelopes_would_be_one_by_one(db: Db) {
+            let consumer = &public_events("listings");
+            let batch = &[
+                changes("listing.updated", 1..=2),
+                envelope("session.revoked", []),
+                changes("listing.updated", 2..=3),
+                user_deleted(9, 30),
+                changes("listing.updated", 4..=4),
+            ];
+            let apply = db.write(|tx| async move { consumer.apply_all(&tx, batch).await });
+            let (done, statements) = stoa_db::accounting::scope(apply).await;
+            done.unwrap();
+            let expected: Vec<_> = (1..).zip([1, 2, 3, 9, 4].map(id)).collect();
+            assert_eq!(all(&db).await, expected);
+            assert!(!log_after(&db, 0).await.iter().any(knows_the_title), "the author is gone");
+            assert_eq!(statements.count, 6, "of the five envelopes together");
         }
 
         async fn a_failed_transaction_leaves_neither_events_nor_numbers(db: Db) {

@@ -19,9 +19,6 @@ stoa_db::statements! {
             SET last_sequence_id = last_sequence_id + $1
           WHERE id = 1
       RETURNING last_sequence_id";
-    BURY =
-        "INSERT INTO erased_users (user_id, erased_at) VALUES ($1, $2)
-         ON CONFLICT (user_id) DO NOTHING";
 }
 
 /// Those of the events that are stored already.
@@ -44,9 +41,16 @@ pub(crate) async fn take_numbers(tx: &Tx, count: usize) -> Result<i64, DbError> 
     Ok(last - count + 1)
 }
 
-/// Writes the tombstone of a user; after [`take_numbers`].
-pub(crate) async fn bury(tx: &Tx, user: UserId, now: Timestamp) -> Result<(), DbError> {
-    tx.execute(sql(BURY).bind(user).bind(now)).await.map(drop)
+/// Writes the tombstones of users; after [`take_numbers`].
+pub(crate) async fn bury(tx: &Tx, users: &BTreeSet<UserId>, now: Timestamp) -> Result<(), DbError> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<UserId> = users.iter().copied().collect();
+    let mut rows = SqlBuilder::new("INSERT INTO erased_users (user_id, erased_at) VALUES ");
+    rows.push_rows(&users, |user| [user.value(), now.value()]);
+    rows.push(" ON CONFLICT (user_id) DO NOTHING");
+    tx.execute(rows).await.map(drop)
 }
 
 /// Those of the users who are erased; after [`take_numbers`].

@@ -5,6 +5,28 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::store::attempts;
 
+/// How long it is remembered how an attempt ended, in milliseconds: far longer than anybody can
+/// still commit it or ask for it.
+const REMEMBERED_MS: i64 = 90 * 86_400_000;
+
+/// Forgets how attempts ended that nobody asks for any more; true when there was any.
+///
+/// # Errors
+/// Those of the statements.
+pub(crate) async fn forget_old(context: &Context) -> Result<bool, Error> {
+    let before = context.real_clock.now().plus_ms(-REMEMBERED_MS);
+    let mut any = false;
+    while context
+        .db
+        .write(|tx| async move { attempts::forget(&tx, before).await })
+        .await?
+        > 0
+    {
+        any = true;
+    }
+    Ok(any)
+}
+
 /// Ends all attempts whose lease is over; true when there was any.
 ///
 /// # Errors
@@ -24,6 +46,7 @@ pub(crate) async fn run_all(context: &Context) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::store::MIGRATIONS;
     use crate::store::attempts::{Attempt, open};
     use crate::testing::*;
@@ -51,6 +74,12 @@ mod tests {
             assert_eq!(world.count("SELECT count(*) FROM attempts").await, 1);
             let aborted = "SELECT count(*) FROM attempt_ends WHERE outcome = 'aborted'";
             assert_eq!(world.count(aborted).await, 1);
+            assert!(!forget_old(world.cx()).await.unwrap());
+            let long_ago = "UPDATE attempt_ends SET at = at - 7776000001";
+            let aged = world.cx().db.write(|tx| async move { tx.execute(long_ago).await });
+            assert_eq!(aged.await, Ok(1));
+            assert!(forget_old(world.cx()).await.unwrap());
+            assert_eq!(world.count(aborted).await, 0);
         }
     }
 }

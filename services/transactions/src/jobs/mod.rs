@@ -10,3 +10,5 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_secs(1);
 /// How often one replica looks for what others left, or what was left before a restart.
 pub(crate) const LEFT_OVER: Duration = Duration::from_secs(5);
+/// How often one replica removes what nobody asks for any more.
+pub(crate) const PRUNING: Duration = Duration::from_secs(3600);

@@ -22,6 +22,9 @@ statements! {
         "INSERT INTO attempt_ends (attempt_id, outcome, at)
          SELECT id, 'aborted', CAST($1 AS BIGINT) FROM attempts WHERE lease_until <= $1
          ON CONFLICT DO NOTHING";
+    FORGET =
+        "DELETE FROM attempt_ends
+          WHERE attempt_id IN (SELECT attempt_id FROM attempt_ends WHERE at < $1 LIMIT 500)";
     CLOSE_STALE = "DELETE FROM attempts WHERE lease_until <= $1";
 }
 
@@ -72,6 +75,14 @@ pub(crate) async fn open(tx: &Tx, attempt: &Attempt) -> Result<bool, DbError> {
         .bind(attempt.started_at)
         .bind(attempt.lease_until);
     Ok(tx.execute(opened).await? == 1)
+}
+
+/// Forgets up to 500 ends from before this time; gives their number.
+///
+/// # Errors
+/// Those of the statement.
+pub(crate) async fn forget(tx: &Tx, before: Timestamp) -> Result<u64, DbError> {
+    tx.execute(sql(FORGET).bind(before)).await
 }
 
 /// Ends an attempt and gives how it ended: with `outcome`, unless it had ended before.

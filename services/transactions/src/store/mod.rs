@@ -17,7 +17,7 @@ use stoa_db::{MigrationSet, migrations};
 
 /// The tables of this service and of its feed.
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_transactions").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_transactions", "0002_attempt_ends_by_time").with(&[&stoa_feed::MIGRATIONS]);
 
 #[cfg(test)]
 mod tests {

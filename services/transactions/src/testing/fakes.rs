@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use stoa_proto::events::Envelope;
 use stoa_proto::feed::feed_server::Feed;
-use stoa_proto::feed::{FeedItem, FollowRequest, Heartbeat, feed_item::Item};
+use stoa_proto::feed::{
+    AcknowledgeRequest, AcknowledgeResponse, FeedItem, FollowRequest, Heartbeat, feed_item::Item,
+};
 use stoa_proto::{listings, users};
 use stoa_types::Problem;
 use tonic::body::Body;
@@ -145,6 +147,13 @@ impl Feed for ListedFeed {
             .map(|item| Ok(FeedItem { item: Some(item) }))
             .chain(futures::stream::pending());
         Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn acknowledge(
+        &self,
+        _: Request<AcknowledgeRequest>,
+    ) -> Result<Response<AcknowledgeResponse>, Status> {
+        Ok(Response::new(AcknowledgeResponse {}))
     }
 }
 

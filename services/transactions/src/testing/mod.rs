@@ -139,6 +139,22 @@ impl World {
         world
     }
 
+    /// A second process of the service on the same database, whose clocks are ahead by so much.
+    pub(crate) async fn ahead_by(&self, ms: i64) -> Self {
+        let real = ManualClock::over(SystemClock);
+        real.advance_ms(ms);
+        let domain = ManualClock::starting_at(self.clock.now().plus_ms(ms));
+        Self::clocked(
+            self.cx().db.clone(),
+            Arc::new(domain),
+            Arc::new(real),
+            self.listings.clone(),
+            self.users.clone(),
+            self.neighbours.clone(),
+        )
+        .await
+    }
+
     async fn started(
         db: Db,
         clock: Arc<ManualClock>,
@@ -146,10 +162,29 @@ impl World {
         users: Users,
         neighbours: Neighbours,
     ) -> Self {
+        Self::clocked(
+            db,
+            clock,
+            Arc::new(SystemClock),
+            listings,
+            users,
+            neighbours,
+        )
+        .await
+    }
+
+    async fn clocked(
+        db: Db,
+        clock: Arc<ManualClock>,
+        real_clock: Arc<dyn Clock>,
+        listings: Listings,
+        users: Users,
+        neighbours: Neighbours,
+    ) -> Self {
         let service = build(Deps {
             db,
             clock: clock.clone(),
-            real_clock: Arc::new(SystemClock),
+            real_clock,
             entropy: Arc::clone(&neighbours.entropy),
             identity: neighbours.own.clone(),
             trust: neighbours.trust.clone(),
