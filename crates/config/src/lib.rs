@@ -4,6 +4,7 @@
 //! (`STOA_HTTP__LISTEN`, `STOA_DEV__OPERATOR_EMAIL`). Every key has a default, an unknown key is an
 //! error, and secrets print nothing.
 
+mod backup;
 mod bootstrap;
 mod database;
 mod dev;
@@ -17,6 +18,7 @@ mod storage;
 mod telemetry;
 mod tokens;
 
+pub use backup::Backup;
 pub use bootstrap::Bootstrap;
 pub use database::{Database, Migrate};
 pub use dev::Dev;
@@ -57,6 +59,8 @@ pub struct Config {
     pub migrate: Migrate,
     /// Where data lies.
     pub storage: Storage,
+    /// How backups are written.
+    pub backup: Backup,
     /// Log lines.
     pub log: Log,
     /// Traces.

@@ -1,6 +1,7 @@
 //! Section `storage`.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How durable a commit of SQLite is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,17 +14,31 @@ pub enum Synchronous {
 }
 
 /// Where data lies.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
     /// Durability of commits.
     pub synchronous: Synchronous,
+    /// Folder of the ledger of erasures and bans, which a restore needs: best on another disk. In
+    /// one process it is `ledger` below the data folder unless it is set; services that run apart
+    /// write one only where it is set.
+    pub ledger: Option<PathBuf>,
+}
+
+impl Storage {
+    /// Folder of the ledger when everything runs in one process; relative to the data folder.
+    pub fn ledger(&self) -> PathBuf {
+        self.ledger
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("ledger"))
+    }
 }
 
 impl Default for Storage {
     fn default() -> Self {
         Self {
             synchronous: Synchronous::Full,
+            ledger: None,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod accounting;
 mod clock;
 mod config;
 mod connection;
+mod copies;
 mod error;
 mod grants;
 mod migrate;
@@ -35,6 +36,7 @@ mod value;
 
 pub use clock::DatabaseClock;
 pub use config::{DbConfig, Engine, Synchronous};
+pub use copies::{Copy, copy_together, schema_versions};
 pub use error::{DbError, Detail};
 pub use grants::AppendOnly;
 pub use migrate::{MigrationSet, Texts};

@@ -52,6 +52,15 @@ impl MigrationSet {
         self
     }
 
+    /// The number of the last migration of each room in it, by the name of the table that
+    /// remembers what was applied: what [`schema_versions`](crate::schema_versions) gives for a
+    /// file that is up to date.
+    pub fn newest(&self) -> Vec<(String, i64)> {
+        let newest = |set: &Self| i64::try_from(set.sqlite.len()).unwrap_or(i64::MAX);
+        let sets = self.others.iter().copied().chain([self]);
+        sets.map(|set| (set.table(), newest(set))).collect()
+    }
+
     /// The table that remembers what was applied.
     fn table(&self) -> String {
         let name: String = self

@@ -301,6 +301,19 @@ pub(crate) async fn writer(
         .map_err(|e| classify(e, ""))
 }
 
+/// A connection beside those of the process that uses the file, which must be there.
+pub(crate) async fn besides(
+    path: &Path,
+    busy_timeout: Duration,
+) -> Result<SqliteConnection, DbError> {
+    options(path)
+        .create_if_missing(false)
+        .busy_timeout(busy_timeout)
+        .connect()
+        .await
+        .map_err(|e| classify(e, ""))
+}
+
 /// The pool that reads; opens nothing before it is used.
 pub(crate) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()

@@ -7,6 +7,7 @@
 
 use crate::embedded::{gateway_config, lifetimes};
 use crate::folder::read_master_key;
+use crate::ledger;
 use crate::service::{AuthOptions, Host, Service};
 use crate::{DataFolder, Name, databases};
 use anyhow::{Context as _, bail};
@@ -173,11 +174,16 @@ impl Part {
             tasks: tasks.clone(),
             peers: surroundings.peers.clone(),
         };
+        let follower = identity.clone();
         let service = match name {
             Name::Auth => auth(config, &host, preset, db, identity, folder.as_ref()).await?,
             _ => Service::build(name, &host, db, identity).await?,
         };
         service.start();
+        if let (Name::EventLog, Some(folder)) = (name, &config.storage.ledger) {
+            // The one service that reads both feeds in question and serves nobody in between.
+            tasks.spawn(ledger::keep_apart(folder.clone(), follower, host.clone()));
+        }
         tasks.spawn(server.run(service.guard(), tasks.clone()));
         if running.set(service).is_err() {
             bail!("a service is built once");

@@ -2,11 +2,13 @@
 
 use crate::credentials::Credentials;
 use crate::folder::DataFolder;
+use crate::ledger::{self, Feed, Ledger};
 use crate::service::{AuthOptions, Host, Name, Service};
 use crate::virtual_clock::DevClock;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_auth::{DevCredentials, Lifetimes, Preset};
@@ -48,6 +50,8 @@ pub struct Options {
     pub allow_short_lifetimes: bool,
     /// Limits and switches of the edge.
     pub gateway: stoa_gateway::Config,
+    /// Folder of the ledger, relative to the data folder; none: no ledger is written.
+    pub ledger: Option<PathBuf>,
     /// Where ids and secrets come from.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -73,6 +77,7 @@ impl Options {
                 hosts,
                 ..gateway_config(config)
             },
+            ledger: Some(config.storage.ledger()),
             entropy: Arc::new(OsEntropy),
         }
     }
@@ -87,6 +92,7 @@ impl Options {
             lifetimes: lifetimes(config),
             allow_short_lifetimes: config.tokens.allow_short,
             gateway: gateway_config(config),
+            ledger: Some(config.storage.ledger()),
             entropy: Arc::new(OsEntropy),
         }
     }
@@ -125,6 +131,7 @@ pub struct Embedded(Arc<Inner>);
 struct Inner {
     services: Arc<Services>,
     gateway: Arc<Gateway>,
+    ledger: Option<Following>,
     tasks: Tasks,
     born: Option<DevCredentials>,
     known: Option<Credentials>,
@@ -132,6 +139,14 @@ struct Inner {
 
 /// The services, in the order in which work flows through them.
 struct Services([Service; 5]);
+
+/// What writes the ledger: it reads the feeds as `event-log` does.
+struct Following {
+    ledger: Arc<Ledger>,
+    identity: Identity,
+    entropy: Arc<dyn Entropy>,
+    peers: Peers,
+}
 
 impl Services {
     /// Runs everything that is due, once; true when anything was done.
@@ -164,12 +179,37 @@ impl Embedded {
         options: Options,
         clocks: Clocks,
     ) -> anyhow::Result<Self> {
+        let databases = Name::ALL.map(|name| DbConfig::Sqlite {
+            path: folder.database(name),
+            synchronous: options.synchronous,
+        });
+        let master_key = folder.master_key(options.entropy.as_ref())?;
+        let options = Options {
+            ledger: options.ledger.map(|ledger| folder.path().join(ledger)),
+            ..options
+        };
+        let known = Credentials::read(folder)?;
         // Five services on the stack of one future are too many to carry around.
-        Box::pin(Self::compose(folder, options, clocks)).await
+        Box::pin(Self::compose(databases, master_key, known, options, clocks)).await
+    }
+
+    /// Opens the installation of these databases, in the order of [`Name::ALL`], without a folder.
+    ///
+    /// # Errors
+    /// What the databases and the services say.
+    pub(crate) async fn over(
+        databases: [DbConfig; 5],
+        master_key: [u8; 32],
+        options: Options,
+        clocks: Clocks,
+    ) -> anyhow::Result<Self> {
+        Box::pin(Self::compose(databases, master_key, None, options, clocks)).await
     }
 
     async fn compose(
-        folder: &DataFolder,
+        databases: [DbConfig; 5],
+        master_key: [u8; 32],
+        known: Option<Credentials>,
         options: Options,
         clocks: Clocks,
     ) -> anyhow::Result<Self> {
@@ -177,26 +217,19 @@ impl Embedded {
         let tasks = Tasks::new();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let hasher = PasswordHasher::new(options.password_cost, cores, Arc::clone(&entropy));
-        let master_key = folder.master_key(entropy.as_ref())?;
 
-        let open = |name: Name| {
-            let config = DbConfig::Sqlite {
-                path: folder.database(name),
-                synchronous: options.synchronous,
-            };
-            async move {
-                Db::open_migrated(&config, &name.migrations())
-                    .await
-                    .with_context(|| format!("the database of {} cannot be opened", name.text()))
-            }
+        let open = async |name: Name, config: &DbConfig| {
+            Db::open_migrated(config, &name.migrations())
+                .await
+                .with_context(|| format!("the database of {} cannot be opened", name.text()))
         };
-        let [auth, users, listings, transactions, event_log] = Name::ALL;
+        let [auth, users, listings, transactions, event_log] = &databases;
         let (auth_db, users_db, listings_db, transactions_db, event_log_db) = tokio::try_join!(
-            open(auth),
-            open(users),
-            open(listings),
-            open(transactions),
-            open(event_log),
+            open(Name::Auth, auth),
+            open(Name::Users, users),
+            open(Name::Listings, listings),
+            open(Name::Transactions, transactions),
+            open(Name::EventLog, event_log),
         )?;
 
         let real = Arc::clone(&clocks.real);
@@ -215,6 +248,16 @@ impl Embedded {
                  run stoa adopt first"
             );
         }
+
+        let ledger = match &options.ledger {
+            Some(folder) => {
+                let ledger = Ledger::open(folder, installation.marketplace_id)?;
+                ledger.refuse_older(Feed::Users, stoa_feed::head(&users_db).await?)?;
+                ledger.refuse_older(Feed::Auth, stoa_feed::head(&auth_db).await?)?;
+                Some(ledger)
+            }
+            None => None,
+        };
 
         let trust = Trust::new();
         let identity = |name| {
@@ -266,6 +309,12 @@ impl Embedded {
             let services = Arc::clone(&services);
             Arc::new(MovingClock { clock, services }) as Arc<dyn VirtualClock>
         });
+        let ledger = ledger.map(|ledger| Following {
+            ledger: Arc::new(ledger),
+            identity: identity(Name::EventLog.text()),
+            entropy: Arc::clone(&entropy),
+            peers: peers.clone(),
+        });
         let gateway = Gateway::new(stoa_gateway::Deps {
             identity: identity("gateway"),
             peers,
@@ -275,11 +324,11 @@ impl Embedded {
             config: options.gateway,
             virtual_clock,
         });
-        let known = Credentials::read(folder)?;
         let born = installation.born;
         Ok(Self(Arc::new(Inner {
             services,
             gateway,
+            ledger,
             tasks,
             born,
             known,
@@ -292,6 +341,18 @@ impl Embedded {
             service.start();
         }
         self.0.gateway.start();
+        if let Some(of) = &self.0.ledger {
+            let (ledger, tasks) = (Arc::clone(&of.ledger), &self.0.tasks);
+            let peers = &of.peers;
+            ledger::follow(
+                ledger,
+                &of.identity,
+                &of.entropy,
+                &peers.users,
+                &peers.auth,
+                tasks,
+            );
+        }
     }
 
     /// Waits until every service is ready.
@@ -300,6 +361,14 @@ impl Embedded {
         while !self.0.services.0.iter().all(Service::is_ready) {
             tokio::time::sleep(READY_POLL).await;
         }
+    }
+
+    /// The service of accounts.
+    pub(crate) fn users(&self) -> Option<&stoa_users::Service> {
+        self.0.services.0.iter().find_map(|service| match service {
+            Service::Users(users) => Some(users),
+            _ => None,
+        })
     }
 
     /// The gateway, for a server.

@@ -7,6 +7,11 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use stoa_types::Entropy;
 
+/// Held by the process that uses a data folder.
+pub(crate) const LOCK: &str = "lock";
+/// The key that encrypts what must be read back.
+pub(crate) const MASTER_KEY: &str = "master.key";
+
 /// The folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -29,6 +34,9 @@ pub enum FolderError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A restore into it did not end.
+    #[error("{0} is half restored: run stoa restore again")]
+    HalfRestored(PathBuf),
     /// A file holds something else than it should.
     #[error("{0} is damaged")]
     Damaged(PathBuf),
@@ -45,11 +53,20 @@ impl DataFolder {
     /// Makes the folder when it is not there and takes it for this process.
     ///
     /// # Errors
-    /// [`FolderError`].
+    /// [`FolderError`], also when a restore of it did not end.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self::open_for_restore(path)?;
+        folder.check()
+    }
+
+    /// The same for a restore, which may find a folder that it did not finish.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub(crate) fn open_for_restore(path: &Path) -> Result<Self, FolderError> {
         make(path)?;
-        let lock = lock_file(&path.join("lock"))?;
-        take(&path.join("lock"), lock.try_lock(), path)?;
+        let lock = lock_file(&path.join(LOCK))?;
+        take(&path.join(LOCK), lock.try_lock(), path)?;
         Ok(Self {
             path: path.to_owned(),
             _locks: vec![lock],
@@ -63,20 +80,36 @@ impl DataFolder {
     /// [`FolderError`].
     pub fn open_for(path: &Path, service: Name) -> Result<Self, FolderError> {
         make(path)?;
-        let whole = lock_file(&path.join("lock"))?;
-        take(&path.join("lock"), whole.try_lock_shared(), path)?;
+        let whole = lock_file(&path.join(LOCK))?;
+        take(&path.join(LOCK), whole.try_lock_shared(), path)?;
         let own = path.join(format!("{}.lock", service.text()));
         let part = lock_file(&own)?;
         take(&own, part.try_lock(), path)?;
-        Ok(Self {
+        let folder = Self {
             path: path.to_owned(),
             _locks: vec![whole, part],
-        })
+        };
+        folder.check()
+    }
+
+    /// What every use of the folder begins with, but a restore.
+    fn check(self) -> Result<Self, FolderError> {
+        crate::restore::refuse_half_restored(&self.path)?;
+        crate::backup::clear_leftovers(&self.path).map_err(|source| FolderError::Io {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(self)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The database of a service in it.
     pub fn database(&self, service: Name) -> PathBuf {
-        self.at(&format!("{}.sqlite", service.text()))
+        self.at(&service.file())
     }
 
     /// A file or folder in it.
@@ -125,15 +158,14 @@ impl DataFolder {
     /// # Errors
     /// [`FolderError`].
     pub fn master_key(&self, entropy: &dyn Entropy) -> Result<[u8; 32], FolderError> {
-        const NAME: &str = "master.key";
-        if let Some(stored) = self.read(NAME)? {
+        if let Some(stored) = self.read(MASTER_KEY)? {
             return stored
                 .try_into()
-                .map_err(|_| FolderError::Damaged(self.at(NAME)));
+                .map_err(|_| FolderError::Damaged(self.at(MASTER_KEY)));
         }
         let mut key = [0; 32];
         entropy.fill(&mut key);
-        self.write(NAME, &key)?;
+        self.write(MASTER_KEY, &key)?;
         Ok(key)
     }
 }

@@ -5,11 +5,14 @@
 //! own; the commands below [`commands`] start either.
 
 mod apart;
+pub mod backup;
 pub mod commands;
 mod credentials;
 mod databases;
 mod embedded;
 mod folder;
+pub mod ledger;
+pub mod restore;
 mod service;
 mod virtual_clock;
 

@@ -45,6 +45,11 @@ impl Name {
         }
     }
 
+    /// Its database in a data folder.
+    pub fn file(self) -> String {
+        format!("{}.sqlite", self.text())
+    }
+
     /// The tables of the service.
     pub fn migrations(self) -> MigrationSet {
         match self {
@@ -65,7 +70,8 @@ impl Name {
     }
 }
 
-/// What a process gives to the services in it.
+/// What a process gives to the services in it. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Host {
     /// Domain time.
     pub clock: Arc<dyn Clock>,

@@ -11,6 +11,7 @@ mod consume;
 mod domain;
 mod error;
 mod events;
+mod inspect;
 mod jobs;
 mod restore;
 mod rpc;
@@ -22,6 +23,7 @@ mod tokens;
 
 pub use bootstrap::{BootstrapError, DevCredentials, Installation, Preset, bootstrap};
 pub use domain::lifetimes::{BadLifetimes, Lifetimes, SHORTEST_ACCESS_S, SessionEnds};
+pub use inspect::{master_key_id, sealed_under};
 pub use restore::{Ended, restore_floor};
 pub use signing::BadKeys;
 

@@ -8,8 +8,11 @@ mod consume;
 mod domain;
 mod error;
 mod jobs;
+mod restore;
 mod rpc;
 mod store;
+
+pub use restore::skip_numbers;
 #[cfg(test)]
 mod testing;
 
@@ -73,7 +76,7 @@ pub fn migrations() -> MigrationSet {
 }
 
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_event_log").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_event_log", "0002_number_gaps").with(&[&stoa_feed::MIGRATIONS]);
 
 /// The running service. Cheap to clone.
 #[derive(Clone)]

@@ -7,8 +7,11 @@ mod domain;
 mod error;
 mod events;
 mod jobs;
+mod restore;
 mod rpc;
 mod store;
+
+pub use restore::{EnforceError, Standing};
 
 use jobs::finish_erasure::{self, FinishErasure};
 use std::sync::Arc;
@@ -71,6 +74,7 @@ pub(crate) const MIGRATIONS: MigrationSet =
 pub struct Service(Arc<Inner>);
 
 struct Inner {
+    cx: Arc<rpc::Cx>,
     guard: Guard,
     tasks: Tasks,
     sequencer: Sequencer,
@@ -101,14 +105,15 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     settings.reload().await?;
     let sequencer = Sequencer::new(&wiring);
     let erased = Arc::new(Notify::new());
-    let users = rpc::Users(Arc::new(rpc::Cx {
+    let cx = Arc::new(rpc::Cx {
         db: deps.db.clone(),
         clock: Arc::clone(&deps.clock),
         entropy: deps.entropy,
         passwords: deps.passwords,
         settings: settings.clone(),
         erased: Arc::clone(&erased),
-    }));
+    });
+    let users = rpc::Users(Arc::clone(&cx));
     let feed = FeedService::new(&wiring, sequencer.clone());
     let routes = Routes::new(UsersServer::new(users)).add_service(feed.into_server());
     let guard = Guard::new(
@@ -122,6 +127,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         },
     );
     Ok(Service(Arc::new(Inner {
+        cx,
         guard,
         settings_consumer: Consumer::new(&wiring, deps.auth, SettingsConsumer::new(&settings)),
         settings,
@@ -138,6 +144,10 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
 }
 
 impl Service {
+    pub(crate) fn cx(&self) -> &rpc::Cx {
+        &self.0.cx
+    }
+
     /// The RPCs of the service and its feed, behind their guard.
     pub fn guard(&self) -> Guard {
         self.0.guard.clone()

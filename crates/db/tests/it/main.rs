@@ -4,6 +4,7 @@
 mod accounting;
 mod clock;
 mod concurrency;
+mod copies;
 mod grants;
 mod migrations;
 mod sqlite_file;

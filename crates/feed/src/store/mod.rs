@@ -21,6 +21,7 @@ stoa_db::statements! {
                        FROM (SELECT ordinal FROM outbox
                               WHERE position IS NULL ORDER BY ordinal LIMIT $2) w) n
               WHERE outbox.ordinal = n.ordinal";
+    HEAD = "SELECT head FROM sequencer WHERE id = 1";
     MOVE_HEAD = "UPDATE sequencer SET head = $1 WHERE id = 1";
 
     ENVELOPES_AFTER = "SELECT position, envelope FROM outbox

@@ -1,11 +1,13 @@
 //! `stoa <command>`. Exit code 0: done; 1: refused or failed, with one line on standard error;
 //! 2: wrong use.
 
+mod backup;
 mod certs;
 mod config;
 mod dev;
 mod migrate;
 mod process;
+mod restore;
 mod serve;
 
 use std::io::Write as _;
@@ -31,6 +33,10 @@ enum Command {
     Certs(certs::Certs),
     /// Looks at the configuration.
     Config(config::Config),
+    /// Copies an installation that runs in one process, also while it does.
+    Backup(backup::Backup),
+    /// Makes a data folder from a backup, with all that ended since ended again.
+    Restore(restore::Restore),
 }
 
 impl Cli {
@@ -42,6 +48,8 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run(),
             Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,

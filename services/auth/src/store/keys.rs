@@ -8,6 +8,8 @@ stoa_db::statements! {
     KEYS = "SELECT kid, state, public_key, sealed_seed, master_key_id, created_at, promoted_at,
                    leaves_at
               FROM signing_keys WHERE state <> 'gone' ORDER BY created_at, kid";
+    MASTER_KEY_IDS = "SELECT DISTINCT master_key_id FROM signing_keys
+                       WHERE sealed_seed IS NOT NULL ORDER BY master_key_id";
     PUT_KEY = "INSERT INTO signing_keys
                       (kid, state, public_key, sealed_seed, master_key_id, created_at, promoted_at)
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -42,6 +44,12 @@ impl FromRow for KeyRow {
 /// All keys that a token could still name, oldest first.
 pub(crate) async fn keys(db: &Db) -> Result<Vec<KeyRow>, DbError> {
     db.all_as(KEYS).await
+}
+
+/// Ids of the master keys that private halves are sealed under.
+pub(crate) async fn master_key_ids(db: &Db) -> Result<Vec<String>, DbError> {
+    let rows: Vec<(String,)> = db.all_as(MASTER_KEY_IDS).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// All keys that a token could still name, as they stand inside a write.

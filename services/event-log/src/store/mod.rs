@@ -1,6 +1,7 @@
 //! The only place with SQL: the log and its counter, queries, erasures, retention.
 
 pub(crate) mod erasures;
+pub(crate) mod gaps;
 pub(crate) mod log;
 pub(crate) mod query;
 pub(crate) mod retention;
@@ -16,7 +17,7 @@ mod tests {
 
     stoa_testkit::on_every_engine! { crate::MIGRATIONS;
         async fn every_statement_fits_the_schema(db: Db) {
-            for (name, text) in [log::ALL, erasures::ALL, retention::ALL].concat() {
+            for (name, text) in [log::ALL, gaps::ALL, erasures::ALL, retention::ALL].concat() {
                 if let Err(error) = db.prepare(text).await {
                     panic!("{name}: {error:?}");
                 }

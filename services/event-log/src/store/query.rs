@@ -83,13 +83,19 @@ fn push_page(q: &mut SqlBuilder, filter: &EventFilter, limit: i64) {
 
 async fn count(db: &Db, filter: &EventFilter) -> Result<u64, DbError> {
     let counted: (i64,) = if filter.is_range() {
-        // Numbers have no gaps, so the ends of the range tell; a poller that catches up would
-        // otherwise count everything before it with every page.
-        let mut q = SqlBuilder::new("SELECT COALESCE((SELECT MAX(e.sequence_id)");
+        // Numbers have no gaps but those of restores, so the ends of the range tell; a poller that
+        // catches up would otherwise count everything before it with every page.
+        let mut q = SqlBuilder::new(
+            "SELECT COALESCE(r.last_id - r.first_id + 1
+                           - (SELECT CAST(COALESCE(SUM(g.last_missing - g.first_missing + 1), 0) AS BIGINT)
+                                FROM number_gaps g
+                               WHERE g.first_missing > r.first_id AND g.last_missing < r.last_id), 0)
+               FROM (SELECT (SELECT MIN(e.sequence_id)",
+        );
         push_filter(&mut q, filter);
-        q.push(") - (SELECT MIN(e.sequence_id)");
+        q.push(") AS first_id, (SELECT MAX(e.sequence_id)");
         push_filter(&mut q, filter);
-        q.push(") + 1, 0)");
+        q.push(") AS last_id) r");
         db.one_as(q).await?
     } else {
         let mut q = SqlBuilder::new("SELECT COUNT(*)");

@@ -8,7 +8,7 @@ use std::path::Path;
 use stoa_testkit::callers::{Marketplace, PASSWORD, Person};
 
 /// Marks that stand in the personal data of a user; none of them may be left in a file.
-const MARKS: [&str; 12] = [
+pub(crate) const MARKS: [&str; 12] = [
     "markfirstname",
     "marklastname",
     "markemail",
@@ -24,7 +24,7 @@ const MARKS: [&str; 12] = [
 ];
 
 /// A user whose data holds marks.
-async fn marked(marketplace: &Marketplace) -> Person {
+pub(crate) async fn marked(marketplace: &Marketplace) -> Person {
     let fields = json!({
         "email": "markemail@example.com",
         "firstName": "markfirstname",
@@ -38,7 +38,7 @@ async fn marked(marketplace: &Marketplace) -> Person {
 }
 
 /// A listing and changes that leave earlier values behind.
-async fn leave_traces(marketplace: &Marketplace, person: &Person) -> String {
+pub(crate) async fn leave_traces(marketplace: &Marketplace, person: &Person) -> String {
     let body = json!({
         "title": "marklistingtitle", "description": "marklistingtext",
         "publicData": { "a": "marklistingdata" }, "privateData": { "a": "marklistingdata" },
@@ -79,7 +79,7 @@ async fn delete_own(marketplace: &Marketplace, person: &Person) {
 }
 
 /// Which marks stand in which files of a folder, whatever the files are.
-fn marks_in(folder: &Path) -> Vec<String> {
+pub(crate) fn marks_in(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -8,6 +8,7 @@ mod bans;
 mod deletions;
 mod fail_closed;
 mod parts;
+mod restoring;
 mod routes;
 mod serving;
 mod socket;

@@ -50,7 +50,11 @@ impl World {
 
     /// Starts a marketplace.
     pub(crate) async fn start_with(setup: Setup) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), setup).await
+    }
+
+    /// Starts a marketplace in a folder that may hold one.
+    pub(crate) async fn start_in(folder: TempDir, setup: Setup) -> Self {
         let data = DataFolder::open(folder.path()).unwrap();
         let clock = Arc::new(ManualClock::over(SystemClock));
         let moving = setup
@@ -77,7 +81,9 @@ impl World {
         embedded.tasks().spawn(public.run());
         embedded.tasks().spawn(closed.run());
         embedded.ready().await;
-        let credentials = embedded.credentials(address).unwrap().to_json().unwrap();
+        let credentials = embedded.credentials(address).unwrap();
+        credentials.write(&data).unwrap();
+        let credentials = credentials.to_json().unwrap();
         Self {
             marketplace: Marketplace::new(serde_json::from_str(&credentials).unwrap()),
             embedded,
@@ -85,6 +91,21 @@ impl World {
             address,
             management,
             folder,
+        }
+    }
+
+    /// Why a marketplace in this folder does not start.
+    pub(crate) async fn refused_in(folder: &Path) -> String {
+        let data = DataFolder::open(folder).unwrap();
+        let clock = Arc::new(ManualClock::over(SystemClock));
+        let clocks = Clocks {
+            domain: clock.clone(),
+            real: clock,
+            moving: None,
+        };
+        match Embedded::build(&data, options(Setup::default()), clocks).await {
+            Ok(_) => panic!("it starts"),
+            Err(error) => format!("{error:#}"),
         }
     }
 
@@ -187,6 +208,7 @@ fn options(setup: Setup) -> Options {
             hosts: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             ..stoa_gateway::Config::default()
         },
+        ledger: Some("ledger".into()),
         entropy: Arc::new(OsEntropy),
     }
 }
