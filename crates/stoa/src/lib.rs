@@ -4,6 +4,7 @@
 //! process over direct calls and one SQLite file each; `apart` runs one of them in a process of its
 //! own; the commands below [`commands`] start either.
 
+mod adopt;
 mod apart;
 pub mod backup;
 pub mod commands;
@@ -16,6 +17,7 @@ pub mod restore;
 mod service;
 mod virtual_clock;
 
+pub use adopt::adopt;
 pub use credentials::Credentials;
 pub use embedded::{Clocks, Embedded, Options};
 pub use folder::{DataFolder, FolderError};

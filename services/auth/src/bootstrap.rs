@@ -244,11 +244,30 @@ async fn installed(
 }
 
 fn credentials(preset: &Preset, entropy: &dyn Entropy) -> Result<DevCredentials, BootstrapError> {
-    let strong = |name, value: &Option<String>, least, prefix| match value {
-        Some(value) if value.chars().count() < least => Err(BootstrapError::Weak { name, least }),
-        Some(value) => Ok(value.clone()),
-        None => Ok(secret::generate(prefix, entropy)),
-    };
+    let client = |id: Option<ClientId>| id.unwrap_or_else(|| ClientId::random(entropy));
+    let secret = |name, value| strong(name, value, SHORTEST_SECRET, "scs_", entropy);
+    let (operator_email, operator_password) = operator(preset, entropy)?;
+    Ok(DevCredentials {
+        marketplace_client_id: client(preset.marketplace_client_id),
+        marketplace_client_secret: secret(
+            "the Marketplace client secret",
+            &preset.marketplace_client_secret,
+        )?,
+        integration_client_id: client(preset.integration_client_id),
+        integration_client_secret: secret(
+            "the Integration client secret",
+            &preset.integration_client_secret,
+        )?,
+        operator_email,
+        operator_password,
+    })
+}
+
+/// Address and password of the first operator, preset or fresh.
+pub(crate) fn operator(
+    preset: &Preset,
+    entropy: &dyn Entropy,
+) -> Result<(String, String), BootstrapError> {
     let email = preset
         .operator_email
         .clone()
@@ -256,30 +275,29 @@ fn credentials(preset: &Preset, entropy: &dyn Entropy) -> Result<DevCredentials,
     if !email.contains('@') {
         return Err(BootstrapError::BadEmail);
     }
-    let client = |id: Option<ClientId>| id.unwrap_or_else(|| ClientId::random(entropy));
-    Ok(DevCredentials {
-        marketplace_client_id: client(preset.marketplace_client_id),
-        marketplace_client_secret: strong(
-            "the Marketplace client secret",
-            &preset.marketplace_client_secret,
-            SHORTEST_SECRET,
-            "scs_",
-        )?,
-        integration_client_id: client(preset.integration_client_id),
-        integration_client_secret: strong(
-            "the Integration client secret",
-            &preset.integration_client_secret,
-            SHORTEST_SECRET,
-            "scs_",
-        )?,
-        operator_email: email,
-        operator_password: strong(
-            "the operator's password",
-            &preset.operator_password,
-            SHORTEST_PASSWORD,
-            "",
-        )?,
-    })
+    let password = strong(
+        "the operator's password",
+        &preset.operator_password,
+        SHORTEST_PASSWORD,
+        "",
+        entropy,
+    )?;
+    Ok((email, password))
+}
+
+/// The preset value, if it is long enough, or a fresh one.
+fn strong(
+    name: &'static str,
+    preset: &Option<String>,
+    least: usize,
+    prefix: &str,
+    entropy: &dyn Entropy,
+) -> Result<String, BootstrapError> {
+    match preset {
+        Some(value) if value.chars().count() < least => Err(BootstrapError::Weak { name, least }),
+        Some(value) => Ok(value.clone()),
+        None => Ok(secret::generate(prefix, entropy)),
+    }
 }
 
 fn application(kind: Kind, id: ClientId, secret_text: &str, entropy: &dyn Entropy) -> Application {

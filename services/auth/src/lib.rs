@@ -4,6 +4,7 @@
 //! installation.
 
 mod access;
+mod adopt;
 mod anonymous;
 mod applications;
 mod bootstrap;
@@ -21,6 +22,7 @@ mod store;
 mod testing;
 mod tokens;
 
+pub use adopt::{Adopted, AdoptedApplication, adopt, is_born_in_dev};
 pub use bootstrap::{BootstrapError, DevCredentials, Installation, Preset, bootstrap};
 pub use domain::lifetimes::{BadLifetimes, Lifetimes, SHORTEST_ACCESS_S, SessionEnds};
 pub use inspect::{master_key_id, sealed_under};

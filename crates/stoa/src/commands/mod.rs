@@ -1,6 +1,7 @@
 //! `stoa <command>`. Exit code 0: done; 1: refused or failed, with one line on standard error;
 //! 2: wrong use.
 
+mod adopt;
 mod backup;
 mod certs;
 mod config;
@@ -33,6 +34,8 @@ enum Command {
     Certs(certs::Certs),
     /// Looks at the configuration.
     Config(config::Config),
+    /// Makes a folder of `stoa dev` one that `stoa serve` takes.
+    Adopt(adopt::Adopt),
     /// Copies an installation that runs in one process, also while it does.
     Backup(backup::Backup),
     /// Makes a data folder from a backup, with all that ended since ended again.
@@ -48,6 +51,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run(),
             Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
+            Command::Adopt(adopt) => adopt.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),
         };

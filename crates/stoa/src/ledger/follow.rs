@@ -158,7 +158,7 @@ fn fact(envelope: &Envelope) -> Option<(Timestamp, Fact)> {
 mod tests {
     use super::*;
     use stoa_proto::auth::ApplicationEnd;
-    use stoa_types::{Entropy as _, SeededEntropy};
+    use stoa_types::SeededEntropy;
 
     const AT: Timestamp = Timestamp::from_ms(5);
 

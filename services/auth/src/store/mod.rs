@@ -1,5 +1,6 @@
 //! Everything that auth keeps: the only place with SQL.
 
+pub(crate) mod adopt;
 pub(crate) mod applications;
 mod dialect;
 pub(crate) mod installation;
@@ -23,6 +24,7 @@ mod tests {
     stoa_testkit::on_every_engine! { MIGRATIONS;
         async fn every_statement_fits_the_schema(db: Db) {
             for (name, text) in [
+                adopt::ALL,
                 applications::ALL,
                 installation::ALL,
                 keys::ALL,

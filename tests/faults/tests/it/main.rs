@@ -6,5 +6,6 @@
 
 mod ledger;
 mod process;
+mod restores;
 mod stops;
 mod writers;

@@ -23,6 +23,18 @@ fn binary() -> PathBuf {
     path
 }
 
+/// A command that ends by itself, with its arguments; nothing of the environment configures it.
+pub(crate) fn tool<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .env("STOA_LOG__FILTER", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// A command on a data folder, on free ports of loopback, with its log in the folder.
 fn command(data: &Path) -> Command {
     let log = std::fs::OpenOptions::new()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod access_matrix;
+mod adopting;
 mod bad_input;
 mod bans;
 mod deletions;

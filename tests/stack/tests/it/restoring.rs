@@ -392,7 +392,7 @@ async fn databases_that_are_older_than_the_ledger_are_not_served() {
     let ledger = Ledger::file_in(&data.path().join("ledger"));
     std::fs::create_dir(ledger.parent().unwrap()).unwrap();
     std::fs::copy(safe.at("ledger"), &ledger).unwrap();
-    let why = World::refused_in(data.path()).await;
+    let why = World::refused_in(data.path(), Setup::default()).await;
     assert!(why.contains("older than the ledger"), "{why}");
 
     let config = stoa_config::Config::default();

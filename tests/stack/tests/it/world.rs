@@ -30,6 +30,8 @@ pub(crate) struct World {
 pub(crate) struct Setup {
     /// With a domain clock that operators may move.
     pub(crate) virtual_clock: bool,
+    /// As `stoa serve`: a folder of `stoa dev` is refused.
+    pub(crate) served: bool,
     /// As `stoa serve`: no metrics on the public address.
     pub(crate) closed_metrics: bool,
 }
@@ -55,6 +57,15 @@ impl World {
 
     /// Starts a marketplace in a folder that may hold one.
     pub(crate) async fn start_in(folder: TempDir, setup: Setup) -> Self {
+        Self::open(folder, setup, None).await
+    }
+
+    /// Starts a marketplace whose credentials, without address, are in no file.
+    pub(crate) async fn start_known(folder: TempDir, setup: Setup, known: Value) -> Self {
+        Self::open(folder, setup, Some(known)).await
+    }
+
+    async fn open(folder: TempDir, setup: Setup, known: Option<Value>) -> Self {
         let data = DataFolder::open(folder.path()).unwrap();
         let clock = Arc::new(ManualClock::over(SystemClock));
         let moving = setup
@@ -81,11 +92,19 @@ impl World {
         embedded.tasks().spawn(public.run());
         embedded.tasks().spawn(closed.run());
         embedded.ready().await;
-        let credentials = embedded.credentials(address).unwrap();
-        credentials.write(&data).unwrap();
-        let credentials = credentials.to_json().unwrap();
+        let credentials = match known {
+            Some(mut known) => {
+                known["baseUrl"] = format!("http://{address}").into();
+                known
+            }
+            None => {
+                let credentials = embedded.credentials(address).unwrap();
+                credentials.write(&data).unwrap();
+                serde_json::from_str(&credentials.to_json().unwrap()).unwrap()
+            }
+        };
         Self {
-            marketplace: Marketplace::new(serde_json::from_str(&credentials).unwrap()),
+            marketplace: Marketplace::new(credentials),
             embedded,
             clock,
             address,
@@ -94,8 +113,14 @@ impl World {
         }
     }
 
+    /// Stops it and gives its folder.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.embedded.tasks().shut_down().await;
+        self.folder
+    }
+
     /// Why a marketplace in this folder does not start.
-    pub(crate) async fn refused_in(folder: &Path) -> String {
+    pub(crate) async fn refused_in(folder: &Path, setup: Setup) -> String {
         let data = DataFolder::open(folder).unwrap();
         let clock = Arc::new(ManualClock::over(SystemClock));
         let clocks = Clocks {
@@ -103,7 +128,7 @@ impl World {
             real: clock,
             moving: None,
         };
-        match Embedded::build(&data, options(Setup::default()), clocks).await {
+        match Embedded::build(&data, options(setup), clocks).await {
             Ok(_) => panic!("it starts"),
             Err(error) => format!("{error:#}"),
         }
@@ -197,7 +222,7 @@ fn options(setup: Setup) -> Options {
             born_in_dev: true,
             ..Preset::default()
         },
-        development: true,
+        development: !setup.served,
         synchronous: Synchronous::Normal,
         password_cost: Cost::Test,
         lifetimes: Lifetimes::default(),
