@@ -5,6 +5,7 @@
 
 use crate::DbError;
 use crate::error::classify;
+use crate::measure::{Meter, Place};
 use crate::row::{Inner, Row};
 use crate::sql::{MAX_VALUES, Sql};
 use crate::value::Value;
@@ -62,8 +63,14 @@ macro_rules! arguments {
 
 impl Connection<'_> {
     /// All rows of the result.
-    pub(crate) async fn rows(self, sql: &Sql) -> Result<Vec<Row>, Failure> {
-        let started = begin(sql)?;
+    pub(crate) async fn rows(
+        self,
+        sql: &Sql,
+        meter: &Meter,
+        place: Place,
+    ) -> Result<Vec<Row>, Failure> {
+        check(sql)?;
+        let running = meter.statement(sql, place);
         let rows = match self {
             Self::Sqlite(connection) => {
                 Box::pin(arguments!(SqliteArguments, sql).fetch_all(connection))
@@ -76,13 +83,19 @@ impl Connection<'_> {
                     .map(|rows| rows.into_iter().map(|r| Row(Inner::Postgres(r))).collect())
             }
         };
-        crate::accounting::add(1, started.elapsed());
+        crate::accounting::add(1, running.statement_ended(rows.is_ok()));
         rows.map_err(|e| Failure::from_driver(e, sql.text()))
     }
 
     /// The number of rows that the statement changed.
-    pub(crate) async fn execute(self, sql: &Sql) -> Result<u64, Failure> {
-        let started = begin(sql)?;
+    pub(crate) async fn execute(
+        self,
+        sql: &Sql,
+        meter: &Meter,
+        place: Place,
+    ) -> Result<u64, Failure> {
+        check(sql)?;
+        let running = meter.statement(sql, place);
         let affected = match self {
             Self::Sqlite(connection) => {
                 Box::pin(arguments!(SqliteArguments, sql).execute(connection))
@@ -95,7 +108,7 @@ impl Connection<'_> {
                     .map(|done| done.rows_affected())
             }
         };
-        crate::accounting::add(1, started.elapsed());
+        crate::accounting::add(1, running.statement_ended(affected.is_ok()));
         affected.map_err(|e| Failure::from_driver(e, sql.text()))
     }
 
@@ -110,11 +123,11 @@ impl Connection<'_> {
     }
 }
 
-fn begin(sql: &Sql) -> Result<tokio::time::Instant, DbError> {
+fn check(sql: &Sql) -> Result<(), DbError> {
     if sql.values().len() > MAX_VALUES {
         return Err(DbError::TooManyValues(sql.values().len()));
     }
-    Ok(tokio::time::Instant::now())
+    Ok(())
 }
 
 /// The one row of a result.

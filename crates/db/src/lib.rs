@@ -24,6 +24,7 @@ mod connection;
 mod copies;
 mod error;
 mod grants;
+mod measure;
 mod migrate;
 mod open;
 mod postgres;

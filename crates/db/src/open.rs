@@ -1,6 +1,7 @@
 //! The database of one service: opening it, reading it, writing it.
 
 use crate::connection::{self, Connection};
+use crate::measure::{Meter, Place};
 use crate::{DbConfig, DbError, Engine, FromRow, MigrationSet, Row, Sql, Tx, postgres, sqlite};
 use sqlx::{PgPool, SqlitePool};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub struct Db {
 
 struct Shared {
     backend: Backend,
+    meter: Meter,
     commits: Commits,
 }
 
@@ -58,7 +60,6 @@ enum Backend {
     },
     Postgres {
         pool: PgPool,
-        namespace: Arc<str>,
     },
 }
 
@@ -70,11 +71,12 @@ impl Db {
     /// [`DbError::NotMigrated`], [`DbError::Config`], [`DbError::Unavailable`].
     pub async fn open(config: &DbConfig, set: &MigrationSet) -> Result<Self, DbError> {
         let commits = Commits::new();
+        let meter = Meter::new(config);
         let backend = match config {
             DbConfig::Sqlite { path, synchronous } => {
                 let connection = sqlite::writer(path, *synchronous, Duration::from_secs(5)).await?;
                 Backend::Sqlite {
-                    writer: sqlite::Writer::start(connection, commits.clone()),
+                    writer: sqlite::Writer::start(connection, commits.clone(), meter.clone()),
                     readers: sqlite::readers(path),
                 }
             }
@@ -84,12 +86,16 @@ impl Db {
                 max_connections,
             } => Backend::Postgres {
                 pool: postgres::pool(postgres::options(url, schema, 5000)?, *max_connections),
-                namespace: Arc::from(schema.as_str()),
             },
         };
         let db = Self {
-            shared: Arc::new(Shared { backend, commits }),
+            shared: Arc::new(Shared {
+                backend,
+                commits,
+                meter,
+            }),
         };
+        db.show_pool();
         set.check_applied(&db).await?;
         Ok(db)
     }
@@ -154,21 +160,23 @@ impl Db {
         if sql.is_change() {
             return Err(DbError::NotARead);
         }
+        let meter = &self.shared.meter;
         match &self.shared.backend {
             Backend::Sqlite { readers, .. } => {
-                let mut connection = acquire(readers, &sql).await?;
+                let mut connection = acquire(readers, &sql, meter).await?;
                 Connection::Sqlite(&mut connection)
-                    .rows(&sql)
+                    .rows(&sql, meter, Place::Read)
                     .await
                     .map_err(|f| f.error)
             }
-            Backend::Postgres { pool, .. } => {
+            Backend::Postgres { pool } => {
                 // A connection that broke while it lay in the pool is replaced; a read can be
                 // repeated.
                 let mut tries = pool.options().get_max_connections();
                 loop {
-                    let mut connection = acquire(pool, &sql).await?;
-                    match Connection::Postgres(&mut connection).rows(&sql).await {
+                    let mut connection = acquire(pool, &sql, meter).await?;
+                    let connection = Connection::Postgres(&mut connection);
+                    match connection.rows(&sql, meter, Place::Read).await {
                         Err(f) if f.error.is_unavailable() && tries > 0 => tries -= 1,
                         rows => return rows.map_err(|f| f.error),
                     }
@@ -229,7 +237,7 @@ impl Db {
     /// What `work` gives; [`DbError::WriteTimeout`], [`DbError::Contended`], [`DbError::Aborted`]
     /// (`work` swallowed the failure of a statement), [`DbError::Nested`], and what the engine says
     /// to BEGIN and COMMIT.
-    pub async fn write<T, E, F, Fut>(&self, mut work: F) -> Result<T, E>
+    pub async fn write<T, E, F, Fut>(&self, work: F) -> Result<T, E>
     where
         F: FnMut(Tx) -> Fut + Send,
         Fut: Future<Output = Result<T, E>> + Send,
@@ -237,9 +245,23 @@ impl Db {
         E: From<DbError> + Send,
     {
         self.refuse_nested()?;
+        let running = self.shared.meter.write();
+        let result = running.span().around(self.transact(work)).await;
+        running.write_ended(result.is_ok());
+        result
+    }
+
+    async fn transact<T, E, F, Fut>(&self, mut work: F) -> Result<T, E>
+    where
+        F: FnMut(Tx) -> Fut + Send,
+        Fut: Future<Output = Result<T, E>> + Send,
+        T: Send,
+        E: From<DbError> + Send,
+    {
+        let meter = &self.shared.meter;
         match &self.shared.backend {
             Backend::Sqlite { writer, .. } => {
-                let turn = waited(writer.turn()).await?;
+                let turn = turn_of(meter, writer.turn()).await?;
                 let result = self.run(&mut work, &turn.tx).await?;
                 let sound = turn.tx.inner.is_sound();
                 waited(turn.settle(result.is_ok() && sound)).await?;
@@ -248,9 +270,9 @@ impl Db {
                 }
                 result
             }
-            Backend::Postgres { pool, namespace } => {
+            Backend::Postgres { pool } => {
                 for attempt in 0..postgres::MAX_ATTEMPTS {
-                    let open = waited(postgres::begin(pool, namespace)).await?;
+                    let open = turn_of(meter, postgres::begin(pool, meter)).await?;
                     let result = self.run(&mut work, &open.tx).await?;
                     let sound = open.tx.inner.is_sound();
                     let keep = result.is_ok() && sound;
@@ -284,11 +306,12 @@ impl Db {
     pub async fn prepare(&self, text: &'static str) -> Result<(), DbError> {
         match &self.shared.backend {
             Backend::Sqlite { readers, .. } => {
-                let mut connection = acquire(readers, &crate::sql(text)).await?;
+                let mut connection =
+                    acquire(readers, &crate::sql(text), &self.shared.meter).await?;
                 Connection::Sqlite(&mut connection).prepare(text).await
             }
-            Backend::Postgres { pool, .. } => {
-                let mut connection = acquire(pool, &crate::sql(text)).await?;
+            Backend::Postgres { pool } => {
+                let mut connection = acquire(pool, &crate::sql(text), &self.shared.meter).await?;
                 Connection::Postgres(&mut connection).prepare(text).await
             }
         }
@@ -333,7 +356,7 @@ impl Db {
         self.refuse_nested()?;
         match &self.shared.backend {
             Backend::Sqlite { writer, .. } => waited(writer.purge_log()).await,
-            Backend::Postgres { pool, .. } => waited(postgres::vacuum(pool)).await,
+            Backend::Postgres { pool } => waited(postgres::vacuum(pool)).await,
         }
     }
 
@@ -344,7 +367,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Backend::Postgres { pool, .. } => pool.close().await,
+            Backend::Postgres { pool } => pool.close().await,
         }
     }
 
@@ -358,6 +381,21 @@ impl Db {
         tokio::time::timeout(WRITE_LIMIT, Box::pin(marked))
             .await
             .map_err(|_| DbError::WriteTimeout)
+    }
+
+    /// Shows the state of the pool, as long as the database is open.
+    fn show_pool(&self) {
+        let shared = Arc::downgrade(&self.shared);
+        stoa_telemetry::on_scrape(move || {
+            let Some(shared) = shared.upgrade() else {
+                return false;
+            };
+            match &shared.backend {
+                Backend::Sqlite { readers, .. } => shared.meter.pool(readers),
+                Backend::Postgres { pool } => shared.meter.pool(pool),
+            }
+            true
+        });
     }
 
     fn identity(&self) -> usize {
@@ -381,10 +419,21 @@ impl std::fmt::Debug for Db {
 async fn acquire<D: sqlx::Database>(
     pool: &sqlx::Pool<D>,
     sql: &Sql,
+    meter: &Meter,
 ) -> Result<sqlx::pool::PoolConnection<D>, DbError> {
-    waited(Box::pin(pool.acquire()))
+    turn_of(meter, Box::pin(pool.acquire()))
         .await
         .map_err(|e| crate::error::classify(e, sql.text()))
+}
+
+/// Waits for a connection or a turn.
+async fn turn_of<T, E>(meter: &Meter, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let started = tokio::time::Instant::now();
+    let turn = work.await;
+    let took = started.elapsed();
+    crate::accounting::add(0, took);
+    meter.waited(took, turn.is_ok());
+    turn
 }
 
 /// Adds the time of something that is no statement to the request's account.

@@ -2,10 +2,10 @@
 
 use crate::DbError;
 use crate::error::{classify, wants_another_try};
+use crate::measure::Meter;
 use crate::tx::{Inner, Raw, Tx};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a transaction is run before it is given up as contended.
@@ -67,7 +67,7 @@ impl Drop for Open {
 
 /// Begins a transaction. A connection that broke while it lay in the pool is replaced: nothing
 /// has been done yet.
-pub(crate) async fn begin(pool: &PgPool, namespace: &Arc<str>) -> Result<Open, DbError> {
+pub(crate) async fn begin(pool: &PgPool, meter: &Meter) -> Result<Open, DbError> {
     const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
     let mut tries = pool.options().get_max_connections();
     loop {
@@ -80,7 +80,7 @@ pub(crate) async fn begin(pool: &PgPool, namespace: &Arc<str>) -> Result<Open, D
             Ok(transaction) => {
                 return Ok(Open {
                     tx: Tx {
-                        inner: Inner::new(Raw::Postgres(transaction), Arc::clone(namespace)),
+                        inner: Inner::new(Raw::Postgres(transaction), meter.clone()),
                     },
                 });
             }

@@ -7,6 +7,7 @@
 //! were refused, since what they saw was not durable before it.
 
 use crate::error::classify;
+use crate::measure::Meter;
 use crate::open::Commits;
 use crate::tx::{Inner, Raw, Tx};
 use crate::{DbError, Detail, Synchronous};
@@ -69,14 +70,14 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the task that owns `connection`; it ends when the last `Writer` is dropped.
-    pub(crate) fn start(connection: SqliteConnection, commits: Commits) -> Self {
+    pub(crate) fn start(connection: SqliteConnection, commits: Commits, meter: Meter) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         #[expect(
             clippy::disallowed_methods,
             reason = "no work is lost with this task: nobody is answered before COMMIT, and it \
                       ends by itself when the last Db is dropped"
         )]
-        tokio::spawn(run(connection, requests, commits));
+        tokio::spawn(run(connection, requests, commits, meter));
         Self { queue }
     }
 
@@ -117,6 +118,7 @@ async fn run(
     mut connection: SqliteConnection,
     mut requests: mpsc::Receiver<Request>,
     commits: Commits,
+    meter: Meter,
 ) {
     let mut unserved = None;
     loop {
@@ -126,8 +128,8 @@ async fn run(
         };
         match request {
             Some(Request::Turn(first)) => {
-                let Some(back) =
-                    batch(connection, first, &mut requests, &mut unserved, &commits).await
+                let (queue, left) = (&mut requests, &mut unserved);
+                let Some(back) = batch(connection, first, queue, left, &commits, &meter).await
                 else {
                     return;
                 };
@@ -172,6 +174,7 @@ async fn batch(
     requests: &mut mpsc::Receiver<Request>,
     unserved: &mut Option<Request>,
     commits: &Commits,
+    meter: &Meter,
 ) -> Option<SqliteConnection> {
     if let Err(error) = control(&mut connection, "BEGIN IMMEDIATE").await {
         let _ = first.send(Err(error));
@@ -191,7 +194,7 @@ async fn batch(
             broken = Some(error);
             break;
         }
-        let (served_by, verdict) = serve(connection, request).await;
+        let (served_by, verdict) = serve(connection, request, meter).await;
         let (returned, tx) = served_by?;
         connection = returned;
         let keep = verdict.as_ref().is_some_and(|v| v.keep);
@@ -245,8 +248,9 @@ async fn batch(
 async fn serve(
     connection: SqliteConnection,
     request: Waiting,
+    meter: &Meter,
 ) -> (Option<(SqliteConnection, Arc<Inner>)>, Option<Verdict>) {
-    let inner = Inner::new(Raw::Sqlite(connection), Arc::from(""));
+    let inner = Inner::new(Raw::Sqlite(connection), meter.clone());
     let (verdict, told) = oneshot::channel();
     let tx = Tx {
         inner: Arc::clone(&inner),

@@ -1,6 +1,7 @@
 //! The handle of one write transaction.
 
 use crate::connection::{self, Connection, Failure};
+use crate::measure::{Meter, Place};
 use crate::{DbError, Engine, FromRow, Row, Sql, sql};
 use sqlx::{PgTransaction, SqliteConnection};
 use std::sync::Arc;
@@ -30,8 +31,8 @@ pub(crate) enum Raw {
 pub(crate) struct Inner {
     slot: Mutex<Option<Raw>>,
     engine: Engine,
-    /// Names the advisory locks of this schema apart from those of others.
-    namespace: Arc<str>,
+    /// Its name tells the advisory locks of this schema apart from those of others.
+    meter: Meter,
     /// A statement failed and no savepoint has undone it.
     aborted: AtomicBool,
     /// A savepoint's future was dropped half-way: what it wrote can no longer be told apart.
@@ -42,7 +43,7 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn new(raw: Raw, namespace: Arc<str>) -> Arc<Self> {
+    pub(crate) fn new(raw: Raw, meter: Meter) -> Arc<Self> {
         let engine = match raw {
             Raw::Sqlite(_) => Engine::Sqlite,
             Raw::Postgres(_) => Engine::Postgres,
@@ -50,7 +51,7 @@ impl Inner {
         Arc::new(Self {
             slot: Mutex::new(Some(raw)),
             engine,
-            namespace,
+            meter,
             aborted: AtomicBool::new(false),
             torn: AtomicBool::new(false),
             wants_another_try: AtomicBool::new(false),
@@ -137,7 +138,7 @@ impl Tx {
         let sql = sql.into();
         let mut slot = self.slot().await?;
         let rows = connection(&mut slot)?
-            .rows(&sql)
+            .rows(&sql, &self.inner.meter, Place::Transaction)
             .await
             .map_err(|f| self.inner.note(f))?;
         if sql.may_write() && !rows.is_empty() {
@@ -178,7 +179,7 @@ impl Tx {
         let sql = sql.into();
         let mut slot = self.slot().await?;
         let affected = connection(&mut slot)?
-            .execute(&sql)
+            .execute(&sql, &self.inner.meter, Place::Transaction)
             .await
             .map_err(|f| self.inner.note(f))?;
         if affected > 0 && sql.may_write() {
@@ -275,7 +276,7 @@ impl Tx {
         match self.inner.engine {
             Engine::Sqlite => Ok(()),
             Engine::Postgres => {
-                let hash = fnv1a(&[self.inner.namespace.as_bytes(), b"\0", key.as_bytes()]);
+                let hash = fnv1a(&[self.inner.meter.name().as_bytes(), b"\0", key.as_bytes()]);
                 self.execute(sql(statement).bind(hash)).await.map(drop)
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::edges::{self, Closed, From};
 use crate::identity::{REQUEST, refused};
+use crate::measure::{self, Arrived};
 use crate::transport::Place;
 use crate::transport::timing::timeout_of;
 use crate::{Caller, Tasks, Trust, status};
@@ -10,11 +11,12 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use stoa_policy::{Action, Level};
 use stoa_proto::{Class, Method};
+use stoa_telemetry::{RpcCounter, metrics, trace};
 use stoa_types::id::{MarketplaceId, RequestId};
 use stoa_types::{Clock, Problems};
 use tonic::Status;
@@ -47,6 +49,8 @@ pub struct Guard {
 struct State {
     settings: GuardSettings,
     methods: HashMap<&'static str, (&'static Method, Action)>,
+    /// Filled at the first call: most RPCs of the table are those of other services.
+    counters: HashMap<&'static str, OnceLock<RpcCounter>>,
     verified: moka::sync::Cache<Box<str>, Arc<Verified>>,
     seen_commands: moka::sync::Cache<(RequestId, &'static str), ()>,
 }
@@ -77,6 +81,21 @@ enum Refusal {
 }
 
 impl Refusal {
+    /// Its name as a label.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownMethod => "unknown-method",
+            Self::NoToken => "no-token",
+            Self::BadToken => "bad-token",
+            Self::Closed(Closed::Caller) => "wrong-caller",
+            Self::Closed(Closed::Level) => "wrong-level",
+            Self::Closed(Closed::Action) => "action-not-granted",
+            Self::WrongClass => "wrong-class",
+            Self::NoRequestId => "no-request-id",
+            Self::Replayed => "replayed",
+        }
+    }
+
     /// What the sender learns. Between our own parts a refusal is a fault: the answer is not known,
     /// which is 503 outside and never 401. A program of the owner is told what it did wrong.
     fn status(self, from: From<'_>) -> Status {
@@ -104,9 +123,14 @@ impl Guard {
             .iter()
             .filter_map(|method| Some((method.path, (method, Action::from_name(method.action)?))))
             .collect();
+        let counters = stoa_proto::METHODS
+            .iter()
+            .map(|method| (method.path, OnceLock::new()))
+            .collect();
         let state = State {
             settings,
             methods,
+            counters,
             verified: moka::sync::Cache::builder()
                 .max_capacity(10_000)
                 .time_to_live(Duration::from_secs(60))
@@ -169,6 +193,14 @@ impl State {
             }
         }
         Ok((caller, method))
+    }
+
+    /// What counts the calls of an RPC of this service.
+    fn counter(&self, path: &'static str) -> RpcCounter {
+        let service = self.settings.service;
+        let make = || metrics().rpc.of(service, measure::label(path));
+        let known = self.counters.get(path);
+        known.map_or_else(make, |counter| counter.get_or_init(make).clone())
     }
 
     fn verify(&self, token: &str) -> Result<Verified, Refusal> {
@@ -234,31 +266,41 @@ impl Service<http::Request<Body>> for Guard {
             Err(refusal) => {
                 let service = state.settings.service;
                 let rpc = request.uri().path();
+                let span = measure::incoming(&request);
                 if let From::Program(client) = from {
+                    metrics().rpc.refused(service, "program", refusal.name());
                     let client = client.map(|id| id.to_string());
-                    tracing::warn!(service, rpc, ?refusal, client, "A program was refused");
+                    span.at(|| {
+                        tracing::warn!(service, rpc, ?refusal, client, "A program was refused");
+                    });
                 } else {
-                    tracing::error!(service, rpc, ?refusal, "An internal call was refused");
+                    metrics().rpc.refused(service, "process", refusal.name());
+                    span.at(|| {
+                        tracing::error!(service, rpc, ?refusal, "An internal call was refused");
+                    });
                 }
                 return Box::pin(std::future::ready(Ok(refusal.status(from).into_http())));
             }
         };
+        let arrived = Arrived::new(&request, state.counter(method.path));
         request.extensions_mut().insert(caller);
         let place = request.extensions_mut().remove::<Place>();
         let limit = timeout_of(request.headers()).filter(|_| !method.streaming);
         let mut inner = self.inner.clone();
         let path = method.path;
         let call = async move { inner.call(request).await };
-        let guarded = async move {
+        let guarded = trace::within(arrived.context(), async move {
             let _place = place;
-            match std::panic::AssertUnwindSafe(call).catch_unwind().await {
+            let Ok(answer) = match std::panic::AssertUnwindSafe(call).catch_unwind().await {
                 Ok(answer) => answer,
                 Err(_) => {
                     tracing::error!(rpc = path, "A handler panicked");
                     Ok(Status::internal("panic").into_http())
                 }
-            }
-        };
+            };
+            arrived.answered(&answer);
+            Ok(answer)
+        });
         if method.class == Class::Command {
             // A client that hangs up or waits no longer does not stop a command half way.
             let running = state.settings.tasks.spawn(guarded);

@@ -15,6 +15,7 @@ mod guard;
 mod identity;
 mod key_files;
 pub mod keys;
+mod measure;
 mod peer;
 pub mod status;
 mod tasks;

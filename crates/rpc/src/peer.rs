@@ -1,8 +1,8 @@
 //! The other end of a call: a service in the same process or in others.
 
-use crate::Guard;
 use crate::transport::timing::timeout_of;
 use crate::transport::{PeerCounts, Pool, RemoteConfig};
+use crate::{Guard, measure};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -107,7 +107,8 @@ impl Service<http::Request<Body>> for Peer {
         }
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let span = measure::outgoing(&mut request);
         let asked = timeout_of(request.headers());
         let limit = match (self.deadline, asked) {
             (Some(ours), Some(asked)) => Some(ours.min(asked)),
@@ -124,12 +125,20 @@ impl Service<http::Request<Body>> for Peer {
                 })
             }
         };
-        match limit {
+        let call: Self::Future = match limit {
             None => call,
             Some(limit) => Box::pin(async move {
                 tokio::time::timeout(limit, call).await.unwrap_or_else(|_| {
                     Ok(tonic::Status::deadline_exceeded("too slow").into_http())
                 })
+            }),
+        };
+        match span {
+            None => call,
+            Some(mut span) => Box::pin(async move {
+                let answer = call.await?;
+                measure::note_answer(&mut span, &answer);
+                Ok(answer)
             }),
         }
     }

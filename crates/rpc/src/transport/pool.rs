@@ -81,11 +81,13 @@ impl Pool {
         } else {
             "http"
         };
+        let counts = Arc::default();
+        crate::measure::show_peer(config.service, &counts);
         let dial = Arc::new(Dial {
             service: config.service,
             tls: config.tls,
             timing: config.timing,
-            counts: Arc::default(),
+            counts,
             changed: watch::Sender::new(()),
         });
         let shared = Arc::new(Shared {

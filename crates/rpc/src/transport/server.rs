@@ -103,11 +103,13 @@ impl RpcServer {
         let refused = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
+        let counts = Arc::default();
+        crate::measure::show_server(&counts);
         Ok(Self {
             listener,
             address,
             config,
-            counts: Arc::default(),
+            counts,
         })
     }
 

@@ -24,6 +24,7 @@ struct Rpc {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Refused {
     service: &'static str,
+    sender: &'static str,
     reason: &'static str,
 }
 
@@ -215,11 +216,15 @@ impl RpcMetrics {
         }
     }
 
-    /// Counts a call that the guard did not let through.
-    pub fn refused(&self, service: &'static str, reason: &'static str) {
-        self.refused
-            .get_or_create(&Refused { service, reason })
-            .inc();
+    /// Counts a call that the guard did not let through; `sender` is a `process` of the deployment,
+    /// or a `program` of the owner.
+    pub fn refused(&self, service: &'static str, sender: &'static str, reason: &'static str) {
+        let refused = Refused {
+            service,
+            sender,
+            reason,
+        };
+        self.refused.get_or_create(&refused).inc();
     }
 
     /// Takes over the figures of a peer.
@@ -293,7 +298,7 @@ mod tests {
         let counter = metrics.of("users", "Users/Show");
         counter.answered("Ok", Duration::from_millis(1));
         counter.answered("NotFound", Duration::from_millis(1));
-        metrics.refused("users", "no-token");
+        metrics.refused("users", "process", "no-token");
         let peer = PeerFigures {
             connections: 2,
             retries: 3,
@@ -306,7 +311,7 @@ mod tests {
             r#"stoa_rpc_requests_total{service="users",rpc="Users/Show",code="Ok"} 1"#,
             r#"stoa_rpc_requests_total{service="users",rpc="Users/Show",code="NotFound"} 1"#,
             r#"stoa_rpc_duration_seconds_count{service="users",rpc="Users/Show"} 2"#,
-            r#"stoa_rpc_refused_total{service="users",reason="no-token"} 1"#,
+            r#"stoa_rpc_refused_total{service="users",sender="process",reason="no-token"} 1"#,
             r#"stoa_peer_connections{peer="users"} 2"#,
             r#"stoa_peer_retries_total{peer="users"} 3"#,
         ] {
