@@ -5,6 +5,7 @@
 //! cursor and what the holder of the lease last heard of the owner, which it writes down whenever
 //! it renews the lease.
 
+use crate::measure::{Applying, context_of};
 use crate::store::dialect;
 use crate::subscription::{Pauses, Subscription};
 use crate::{Error, Lease, Wiring, kinds, lease, store};
@@ -19,6 +20,7 @@ use stoa_proto::feed::AcknowledgeRequest;
 use stoa_proto::feed::feed_client::FeedClient;
 use stoa_proto::feed::feed_item::Item;
 use stoa_rpc::Peer;
+use stoa_telemetry::{ConsumerFigures, metrics, trace};
 use stoa_types::id::RequestId;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
@@ -64,7 +66,7 @@ pub trait Consume: Send + Sync + 'static {
     /// As [`Consume::apply`].
     async fn apply_all(&self, tx: &Tx, envelopes: &[Envelope]) -> Result<(), Error> {
         for envelope in envelopes {
-            self.apply(tx, envelope).await?;
+            trace::within(context_of(envelope), self.apply(tx, envelope)).await?;
         }
         Ok(())
     }
@@ -86,6 +88,7 @@ struct Inner {
     /// Held while this process consumes.
     turn: Mutex<()>,
     state: watch::Sender<State>,
+    figures: ConsumerFigures,
 }
 
 /// The owner is being told the position.
@@ -106,6 +109,10 @@ impl Consumer {
     pub fn new(wiring: &Wiring, peer: Peer, consume: impl Consume) -> Self {
         let consume: Arc<dyn Consume> = Arc::new(consume);
         let lease = Lease::new(wiring, &format!("consumer {}", consume.cursor()));
+        let service = wiring.identity.name();
+        let figures = metrics()
+            .feed
+            .consumer(service, consume.owner(), consume.cursor());
         Self(Arc::new(Inner {
             wiring: wiring.clone(),
             peer,
@@ -113,6 +120,7 @@ impl Consumer {
             lease,
             turn: Mutex::new(()),
             state: watch::Sender::new(State::default()),
+            figures,
         }))
     }
 
@@ -134,10 +142,14 @@ impl Consumer {
             let mut pause = None;
             match ended {
                 Ok(()) => {}
-                Err(Error::Leased) => pause = Some(lease::LOOK),
+                Err(Error::Leased) => {
+                    self.0.figures.standby();
+                    pause = Some(lease::LOOK);
+                }
                 Err(error) if error.is_final() => {
                     tracing::error!(owner, cursor, %error, "A consumer stopped: nothing it should take may be skipped");
                     self.0.state.send_modify(|state| state.stopped = true);
+                    self.0.figures.stopped();
                     break;
                 }
                 Err(error) => {
@@ -317,6 +329,7 @@ impl Consumer {
                             state.head = state.head.max(beat.head);
                             state.heard = Some(Instant::now());
                         });
+                        self.show();
                     }
                     Item::Envelope(envelope) => waiting.push(envelope),
                 }
@@ -385,6 +398,12 @@ impl Consumer {
         Ok(free)
     }
 
+    /// Shows how far this process has come.
+    fn show(&self) {
+        let state = *self.0.state.borrow();
+        self.0.figures.at(state.position, state.head);
+    }
+
     async fn stored_cursor(&self) -> Result<Option<u64>, Error> {
         let cursor = sql(store::CURSOR).bind(self.0.consume.cursor());
         let found: Option<(i64,)> = self.0.wiring.db.opt_as(cursor).await?;
@@ -436,6 +455,7 @@ impl Consumer {
         }
         let mut at = cursor;
         if last > cursor {
+            let mut applying = Applying::begin(self.0.wiring.identity.name(), &mut taken);
             let taken: Arc<[Envelope]> = taken.into();
             if let Err(error) = self.commit(at, last, &taken, 0..taken.len()).await {
                 if taken.len() < 2 {
@@ -443,12 +463,14 @@ impl Consumer {
                 }
                 for (i, envelope) in taken.iter().enumerate() {
                     self.commit(at, envelope.position, &taken, i..i + 1).await?;
+                    applying.committed(i..i + 1);
                     at = envelope.position;
                 }
                 if last > at {
                     self.commit(at, last, &taken, 0..0).await?;
                 }
             }
+            applying.committed(0..taken.len());
         }
         obstacle.map_or(Ok(last), Err)
     }
@@ -465,7 +487,12 @@ impl Consumer {
         let name = self.0.consume.cursor();
         let db = &self.0.wiring.db;
         let move_cursor = db.pick(dialect::MOVE_CURSOR_SQLITE, dialect::MOVE_CURSOR_POSTGRES);
-        db.write(|tx| {
+        // A transaction for several belongs to none of their traces.
+        let context = match &envelopes[part.clone()] {
+            [one] => context_of(one),
+            _ => None,
+        };
+        let written = db.write(|tx| {
             let consume = Arc::clone(&self.0.consume);
             let envelopes = Arc::clone(envelopes);
             let part = part.clone();
@@ -483,8 +510,8 @@ impl Consumer {
                     several => consume.apply_all(&tx, several).await,
                 }
             }
-        })
-        .await?;
+        });
+        trace::within(context, written).await?;
         for envelope in &envelopes[part] {
             self.0.consume.committed(envelope);
         }
@@ -492,6 +519,7 @@ impl Consumer {
             state.position = to;
             state.head = state.head.max(to);
         });
+        self.show();
         Ok(())
     }
 }

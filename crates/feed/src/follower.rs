@@ -10,6 +10,7 @@ use std::sync::Arc;
 use stoa_proto::events::Envelope;
 use stoa_proto::feed::feed_item::Item;
 use stoa_rpc::{Identity, Peer, Tasks};
+use stoa_telemetry::{Age, metrics};
 use stoa_types::Entropy;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -43,6 +44,7 @@ struct Inner {
     peer: Peer,
     follow: Arc<dyn Follow>,
     state: watch::Sender<State>,
+    contact: Age,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,7 +63,9 @@ impl Follower {
         peer: Peer,
         follow: impl Follow,
     ) -> Self {
+        let contact = metrics().feed.contact(identity.name(), follow.owner());
         Self(Arc::new(Inner {
+            contact,
             identity: identity.clone(),
             entropy,
             peer,
@@ -178,6 +182,7 @@ impl Follower {
                 promised = None;
                 self.0.state.send_modify(|state| {
                     state.heard = Some(at);
+                    self.0.contact.touch_at(at);
                     state.owner_ms = Some(owner_ms);
                 });
             }

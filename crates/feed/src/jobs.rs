@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 /// far they came. Cheap to clone.
 #[derive(Clone)]
 pub struct Job {
+    service: &'static str,
     name: &'static str,
     every: Duration,
     wake: Arc<Notify>,
@@ -24,6 +25,7 @@ impl Job {
     /// A job of that name, unique in its service.
     pub fn new(wiring: &Wiring, name: &'static str, every: Duration) -> Self {
         Self {
+            service: wiring.identity.name(),
             name,
             every,
             wake: Arc::default(),
@@ -72,7 +74,9 @@ impl Job {
     {
         let done: Result<Option<Result<bool, E>>, DbError> = self.lease.during(work()).await;
         match done {
-            Ok(Some(Ok(_))) => {}
+            Ok(Some(Ok(_))) => stoa_telemetry::metrics()
+                .jobs
+                .passed(self.service, self.name),
             // What woke this one may have come after the other one looked.
             Ok(None) => return lease::LOOK.min(self.every),
             Ok(Some(Err(error))) => {

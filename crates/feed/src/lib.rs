@@ -15,6 +15,7 @@ mod follower;
 mod jobs;
 pub mod kinds;
 mod lease;
+mod measure;
 pub mod outbox;
 pub mod projections;
 mod restored;

@@ -6,6 +6,7 @@ use stoa_db::{Bind as _, DbError, SqlBuilder, Tx};
 use stoa_policy::{Actor, Level};
 use stoa_proto::events::{Envelope, EventActor, PublicEvent, envelope::Payload};
 use stoa_rpc::Caller;
+use stoa_telemetry::trace;
 use stoa_types::id::RequestId;
 use stoa_types::{Entropy, Timestamp};
 
@@ -170,13 +171,15 @@ impl EnvelopeBuilder {
         self
     }
 
-    /// The envelope, with fresh ids, at the time `now` of the domain clock.
+    /// The envelope, with fresh ids, at the time `now` of the domain clock. It belongs to the
+    /// trace of the work that makes it; outside of any, to that of its origin.
     pub fn build(self, origin: &Origin, now: Timestamp, entropy: &dyn Entropy) -> Envelope {
         let mut envelope = self.envelope;
         envelope.id = entropy.uuid().to_string();
         envelope.occurred_at_ms = now.as_ms();
         envelope.actor = Some(origin.actor.clone());
-        envelope.traceparent.clone_from(&origin.traceparent);
+        envelope.traceparent = trace::current()
+            .map_or_else(|| origin.traceparent.clone(), |context| context.to_string());
         for event in &mut envelope.public_events {
             if event.id.is_empty() {
                 event.id = entropy.uuid().to_string();
@@ -228,6 +231,25 @@ mod tests {
         }
         let transition = Origin::new(&user(Level::User), None).with_source(SOURCE_TRANSACTION);
         assert_eq!(transition.source, "source/transaction");
+    }
+
+    #[tokio::test]
+    async fn an_envelope_belongs_to_the_trace_of_its_work_or_of_its_cause() {
+        const WORK: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        const CAUSE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+        let entropy = SeededEntropy::new(1);
+        let cause = Envelope {
+            traceparent: CAUSE.to_owned(),
+            ..Envelope::default()
+        };
+        let build = || {
+            EnvelopeBuilder::new("user.updated", "u1", 1)
+                .build(&Origin::because_of(&cause), Timestamp::from_ms(9), &entropy)
+                .traceparent
+        };
+        assert_eq!(build(), CAUSE);
+        let context = trace::TraceContext::parse(WORK);
+        assert_eq!(trace::within(context, async { build() }).await, WORK);
     }
 
     #[test]

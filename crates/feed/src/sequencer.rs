@@ -15,6 +15,7 @@ use crate::{Job, Wiring, store};
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::{DbError, Engine, sql};
+use stoa_telemetry::{SequencerFigures, metrics};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -39,6 +40,7 @@ pub struct Sequencer(Arc<Inner>);
 struct Inner {
     wiring: Wiring,
     progress: watch::Sender<Progress>,
+    figures: SequencerFigures,
     /// Taken for a pass.
     turn: Mutex<()>,
 }
@@ -49,6 +51,7 @@ impl Sequencer {
         Self(Arc::new(Inner {
             wiring: wiring.clone(),
             progress: watch::Sender::new(Progress::default()),
+            figures: metrics().feed.sequencer(wiring.identity.name()),
             turn: Mutex::new(()),
         }))
     }
@@ -145,6 +148,7 @@ impl Sequencer {
             progress.head = progress.head.max(position(head));
             progress.kept_after = progress.kept_after.max(position(kept_after));
             progress.passed = progress.passed.max(passed);
+            self.0.figures.at(progress.head, progress.passed);
             // Streams wake for envelopes only; they look at the time when a heartbeat is due.
             moved
         });

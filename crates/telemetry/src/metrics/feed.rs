@@ -155,13 +155,13 @@ pub struct ConsumerFigures {
 }
 
 impl ConsumerFigures {
-    /// It has applied everything up to `position`, of a feed that reaches to `head`; `heard`: the
-    /// owner vouches for that head now.
-    pub fn at(&self, position: u64, head: u64, heard: bool) {
+    /// It heard of the feed just now, which reaches to `head`, and has applied everything up to
+    /// `position`.
+    pub fn at(&self, position: u64, head: u64) {
         let lag = head.saturating_sub(position);
         self.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         self.running.set(1);
-        if lag == 0 && heard {
+        if lag == 0 {
             self.caught_up.touch();
         }
     }
@@ -202,7 +202,7 @@ mod tests {
     fn a_replica_that_stands_by_does_not_speak_of_lag() {
         let metrics = &crate::metrics().feed;
         let consumer = metrics.consumer("listings", "users", "users");
-        consumer.at(3, 5, true);
+        consumer.at(3, 5);
         let line = r#"feed_lag_positions{service="listings",owner="users",cursor="users"} 2"#;
         assert!(crate::metrics_text().contains(line));
         let seconds = r#"feed_lag_seconds{service="listings",owner="users",cursor="users"}"#;
@@ -210,7 +210,7 @@ mod tests {
             !crate::metrics_text().contains(seconds),
             "not caught up yet"
         );
-        consumer.at(5, 5, true);
+        consumer.at(5, 5);
         assert!(crate::metrics_text().contains(seconds));
         consumer.standby();
         assert!(!crate::metrics_text().contains(seconds));
