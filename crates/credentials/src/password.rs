@@ -5,6 +5,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use stoa_telemetry::metrics;
 use stoa_types::Entropy;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -121,14 +122,23 @@ impl PasswordHasher {
         T: Send + 'static,
         F: FnOnce(&Inner) -> T + Send + 'static,
     {
+        let hashes = &metrics().hashes;
+        let waiting = hashes.waiting();
         let turn = tokio::time::timeout(QUEUE, Arc::clone(&self.0.turns).acquire_owned())
             .await
-            .map_err(|_| Busy)?
+            .map_err(|_| {
+                hashes.refused();
+                Busy
+            })?
             .expect("the semaphore is never closed");
+        drop(waiting);
         let inner = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            work(&inner)
+            let started = tokio::time::Instant::now();
+            let done = work(&inner);
+            hashes.hashed(started.elapsed());
+            done
         });
         done.await.map_err(|_| Busy)
     }

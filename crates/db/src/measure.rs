@@ -138,10 +138,9 @@ fn summary(text: &str) -> String {
     } else {
         words.find(|word| before_table(word)).and(words.next())
     };
-    match table {
-        Some(table) if !table.starts_with('(') => {
-            format!("{verb} {}", table.trim_end_matches([',', ')']))
-        }
+    let name = table.map(|table| table.split(['(', ')', ',']).next().unwrap_or_default());
+    match name {
+        Some(name) if !name.is_empty() => format!("{verb} {name}"),
         _ => verb,
     }
 }
@@ -159,7 +158,7 @@ mod tests {
                 "SELECT listings",
             ),
             (
-                "INSERT INTO outbox (id, envelope) VALUES ($1, $2)",
+                "INSERT INTO outbox(id, envelope) VALUES ($1, $2)",
                 "INSERT outbox",
             ),
             ("update cursors SET position = $1", "UPDATE cursors"),

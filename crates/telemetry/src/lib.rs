@@ -13,5 +13,5 @@ pub use management::Management;
 pub use metrics::{
     Age, ConsumerFigures, DbCounter, DbMetrics, FeedMetrics, HashMetrics, HttpMetrics, JobMetrics,
     Metrics, Outcome, PeerFigures, RpcCounter, RpcMetrics, SecurityMetrics, SequencerFigures,
-    ServerFigures, TraceMetrics, Waiting, metrics, metrics_text, on_scrape,
+    ServerFigures, TraceMetrics, Waiting, metrics, metrics_text, on_scrape, series_names,
 };

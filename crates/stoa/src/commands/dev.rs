@@ -45,7 +45,7 @@ impl Dev {
             config.http.management = management;
         }
         self.check_exposure(&config)?;
-        process::run(&config.clone(), self.serve(config))
+        process::run(&config.clone(), "stoa", self.serve(config))
     }
 
     /// A development process has preset secrets, a clock that moves and operators with one factor:

@@ -25,7 +25,7 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = Config::read(self.config.as_deref())?;
-        process::run(&config.clone(), self.migrate(config))
+        process::run(&config.clone(), "stoa-migrate", self.migrate(config))
     }
 
     async fn migrate(self, config: Config) -> anyhow::Result<()> {

@@ -5,16 +5,18 @@ use std::time::Duration;
 use stoa_config::Config;
 use stoa_rpc::Tasks;
 use stoa_telemetry::LogFormat;
+use stoa_telemetry::trace::{TraceSettings, export_traces};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Longest wait for work that runs when the process is told to stop.
 const STOP: Duration = Duration::from_secs(25);
 
-/// Sends log lines on their way and runs `work` on the threads of this process.
+/// Sends log lines and traces on their way and runs `work` on the threads of this process. `name`
+/// is that of the process at a collector.
 ///
 /// # Errors
-/// When logging cannot be set up or no threads can be had; what `work` says.
-pub(super) fn run<F>(config: &Config, work: F) -> anyhow::Result<()>
+/// When logs or traces cannot be set up or no threads can be had; what `work` says.
+pub(super) fn run<F>(config: &Config, name: &str, work: F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
 {
@@ -29,7 +31,28 @@ where
         .thread_keep_alive(Duration::from_secs(1))
         .build()
         .context("no threads")?
-        .block_on(work)
+        .block_on(traced(config, name, work))
+}
+
+/// Runs `work`, and sends its last spans when it is over.
+async fn traced<F>(config: &Config, name: &str, work: F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let telemetry = &config.telemetry;
+    let Some(endpoint) = telemetry.otlp_endpoint.clone() else {
+        return work.await;
+    };
+    let service_name = telemetry.service_name.clone();
+    let export = export_traces(&TraceSettings {
+        endpoint,
+        sample: telemetry.sample,
+        service_name: service_name.unwrap_or_else(|| name.to_owned()),
+    })
+    .context("telemetry.otlp_endpoint")?;
+    let outcome = work.await;
+    export.flush().await;
+    outcome
 }
 
 /// Ctrl-C and SIGTERM. Made first, so that being told to stop is never too early.

@@ -66,7 +66,11 @@ impl Serve {
         if let Some(management) = self.management {
             config.http.management = management;
         }
-        process::run(&config.clone(), self.serve(config))
+        let name = match self.service {
+            None => "stoa".to_owned(),
+            Some(role) => format!("stoa-{}", role.service().map_or("gateway", Name::text)),
+        };
+        process::run(&config.clone(), &name, self.serve(config))
     }
 
     async fn serve(self, config: Config) -> anyhow::Result<()> {

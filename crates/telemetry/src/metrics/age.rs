@@ -21,6 +21,17 @@ impl Age {
         self.touch_at(Instant::now());
     }
 
+    /// Counts from now on, if it never happened: what does not begin grows older, too.
+    pub fn begin(&self) {
+        let fresh = Self::default();
+        fresh.touch();
+        let now = fresh.0.load(Ordering::Relaxed);
+        // Whoever was here before knows more.
+        let _ = self
+            .0
+            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// It happened then.
     pub fn touch_at(&self, at: Instant) {
         let since = at.saturating_duration_since(*BASE).as_micros();
@@ -65,6 +76,10 @@ mod tests {
     async fn what_has_stopped_grows_older_and_what_is_forgotten_is_not_shown() {
         let age = Age::default();
         assert_eq!(age.seconds(), None);
+        age.begin();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        age.begin();
+        assert!(age.seconds().unwrap() > 4.9, "it did not begin again");
         age.touch();
         tokio::time::advance(Duration::from_secs(3)).await;
         let seconds = age.seconds().unwrap();

@@ -1,11 +1,11 @@
 //! Databases: statements, transactions, connections.
 
+use super::Shelf;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,7 +29,7 @@ pub struct DbMetrics {
 }
 
 impl DbMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let metrics = Self {
             statements: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.00005, 3.0, 12))
@@ -40,29 +40,29 @@ impl DbMetrics {
             timeouts: Family::default(),
         };
         let m = &metrics;
-        registry.register(
+        shelf.register(
             "db_operation_duration_seconds",
             "Time of a statement (read), of one inside of a transaction (statement), of a whole \
              transaction with its turn and commit (write), and of the wait for a connection or a \
              turn (wait)",
             m.statements.clone(),
         );
-        registry.register(
+        shelf.register(
             "db_connections",
             "Open connections of the pool",
             m.connections.clone(),
         );
-        registry.register(
+        shelf.register(
             "db_connections_idle",
             "Connections of the pool that nobody uses",
             m.idle.clone(),
         );
-        registry.register(
+        shelf.register(
             "db_connections_limit",
             "Most connections of the pool",
             m.limit.clone(),
         );
-        registry.register(
+        shelf.register(
             "db_unavailable",
             "Times that no connection or turn was had",
             m.timeouts.clone(),

@@ -1,11 +1,10 @@
 //! Feeds: how far sequencers, consumers and followers are.
 
-use super::Age;
+use super::{Age, Shelf};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Cursor {
@@ -43,7 +42,7 @@ pub struct FeedMetrics {
 }
 
 impl FeedMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let metrics = Self {
             lag: Family::default(),
             caught_up: Family::default(),
@@ -57,42 +56,42 @@ impl FeedMetrics {
             }),
         };
         let m = &metrics;
-        registry.register(
+        shelf.register(
             "feed_lag_positions",
             "Envelopes that a consumer has not applied yet",
             m.lag.clone(),
         );
-        registry.register(
+        shelf.register(
             "feed_lag_seconds",
             "Time since a consumer had applied all that its owner vouched for",
             m.caught_up.clone(),
         );
-        registry.register(
+        shelf.register(
             "feed_consumer_running",
             "1 while this process runs the consumer, 0 while another replica does",
             m.running.clone(),
         );
-        registry.register(
+        shelf.register(
             "feed_consumer_stopped",
             "1 when a consumer met an envelope that it may not skip and cannot read",
             m.stopped.clone(),
         );
-        registry.register(
+        shelf.register(
             "sequencer_pass_age_seconds",
             "Time since the sequencer last knew that everything committed has a position",
             m.passed.clone(),
         );
-        registry.register(
+        shelf.register(
             "feed_head",
             "Last position of a service's feed",
             m.head.clone(),
         );
-        registry.register(
+        shelf.register(
             "feed_contact_age_seconds",
             "Time since a follower last knew all that its owner vouched for",
             m.contact.clone(),
         );
-        registry.register(
+        shelf.register(
             "revocation_lag_seconds",
             "Time from a ban or revocation to its effect at the gateway",
             m.revocation_lag.clone(),
@@ -138,10 +137,9 @@ impl FeedMetrics {
     /// Counts a ban or revocation that came from `owner` and works now, so many milliseconds after
     /// it was written.
     pub fn revoked(&self, owner: &'static str, after_ms: i64) {
-        let ms = u32::try_from(after_ms.max(0)).unwrap_or(u32::MAX);
         self.revocation_lag
             .get_or_create(&Owner { owner })
-            .observe(f64::from(ms) / 1000.0);
+            .observe(super::seconds(after_ms));
     }
 }
 
@@ -163,6 +161,8 @@ impl ConsumerFigures {
         self.running.set(1);
         if lag == 0 {
             self.caught_up.touch();
+        } else {
+            self.caught_up.begin();
         }
     }
 
@@ -206,10 +206,6 @@ mod tests {
         let line = r#"feed_lag_positions{service="listings",owner="users",cursor="users"} 2"#;
         assert!(crate::metrics_text().contains(line));
         let seconds = r#"feed_lag_seconds{service="listings",owner="users",cursor="users"}"#;
-        assert!(
-            !crate::metrics_text().contains(seconds),
-            "not caught up yet"
-        );
         consumer.at(5, 5);
         assert!(crate::metrics_text().contains(seconds));
         consumer.standby();

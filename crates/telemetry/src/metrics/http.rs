@@ -1,11 +1,11 @@
 //! Requests from outside.
 
+use super::Shelf;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 use std::fmt;
 use std::time::Duration;
 
@@ -41,23 +41,23 @@ pub struct HttpMetrics {
 }
 
 impl HttpMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let requests = Family::<RouteAndStatus, Counter>::default();
         let durations = Family::<Route, Histogram>::new_with_constructor(|| {
             Histogram::new(exponential_buckets(0.0005, 2.0, 15))
         });
         let running = Gauge::default();
-        registry.register(
+        shelf.register(
             "http_requests",
             "Requests by route and status",
             requests.clone(),
         );
-        registry.register(
+        shelf.register(
             "http_request_duration_seconds",
             "Time from the head of a request to its answer, by route",
             durations.clone(),
         );
-        registry.register(
+        shelf.register(
             "http_requests_running",
             "Requests without an answer",
             running.clone(),

@@ -19,14 +19,15 @@ pub use work::{HashMetrics, JobMetrics, SecurityMetrics, TraceMetrics, Waiting};
 
 use parking_lot::Mutex;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 /// Everything that a process counts.
 pub struct Metrics {
-    registry: Registry,
+    shelf: Shelf,
     readers: Mutex<Vec<Reader>>,
     /// Requests from outside.
     pub http: HttpMetrics,
@@ -52,21 +53,49 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 impl Metrics {
     fn new() -> Self {
-        let mut registry = Registry::with_prefix("stoa");
-        let r = &mut registry;
+        let mut shelf = Shelf {
+            registry: Registry::with_prefix("stoa"),
+            series: Vec::new(),
+        };
+        let s = &mut shelf;
         Self {
-            http: HttpMetrics::new(r),
-            rpc: RpcMetrics::new(r),
-            feed: FeedMetrics::new(r),
-            db: DbMetrics::new(r),
-            jobs: JobMetrics::new(r),
-            hashes: HashMetrics::new(r),
-            trace: TraceMetrics::new(r),
-            security: SecurityMetrics::new(r),
+            http: HttpMetrics::new(s),
+            rpc: RpcMetrics::new(s),
+            feed: FeedMetrics::new(s),
+            db: DbMetrics::new(s),
+            jobs: JobMetrics::new(s),
+            hashes: HashMetrics::new(s),
+            trace: TraceMetrics::new(s),
+            security: SecurityMetrics::new(s),
             readers: Mutex::default(),
-            registry,
+            shelf,
         }
     }
+}
+
+/// What is registered.
+struct Shelf {
+    registry: Registry,
+    series: Vec<String>,
+}
+
+impl Shelf {
+    fn register(&mut self, name: &'static str, help: &str, metric: impl Metric) {
+        let suffixes: &[&str] = match metric.metric_type() {
+            MetricType::Counter => &["_total"],
+            MetricType::Histogram => &["_bucket", "_sum", "_count"],
+            _ => &[""],
+        };
+        let series = suffixes.iter().map(|end| format!("stoa_{name}{end}"));
+        self.series.extend(series);
+        self.registry.register(name, help, metric);
+    }
+}
+
+/// The names of all series that a process can show: one with labels is shown once it has counted
+/// something.
+pub fn series_names() -> &'static [String] {
+    &METRICS.shelf.series
 }
 
 /// The metrics of this process.
@@ -86,10 +115,15 @@ pub fn metrics_text() -> String {
     METRICS.readers.lock().retain(|read| read());
     let mut text = String::new();
     // Writing to a string does not fail; an encoder's error would be a bug in its labels.
-    if encode(&mut text, &METRICS.registry).is_err() {
+    if encode(&mut text, &METRICS.shelf.registry).is_err() {
         text.clear();
     }
     text
+}
+
+/// Milliseconds as seconds; what lies before now, by clocks that differ, is now.
+fn seconds(ms: i64) -> f64 {
+    f64::from(u32::try_from(ms.max(0)).unwrap_or(u32::MAX)) / 1000.0
 }
 
 /// Takes over a total that is kept elsewhere.
@@ -101,6 +135,19 @@ fn store(counter: &Counter, total: u64) {
 mod tests {
     use super::*;
     use std::sync::{Arc, Weak};
+
+    #[test]
+    fn every_series_that_is_shown_is_named() {
+        metrics().http.finished(
+            "named",
+            Outcome { status: 200 },
+            std::time::Duration::from_millis(1),
+        );
+        for line in metrics_text().lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert!(series_names().iter().any(|known| known == name), "{line}");
+        }
+    }
 
     #[test]
     fn figures_kept_elsewhere_are_read_while_their_owner_lives() {

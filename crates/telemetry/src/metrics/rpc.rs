@@ -1,11 +1,11 @@
 //! Calls between services.
 
+use super::Shelf;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -94,7 +94,7 @@ pub struct ServerFigures {
 }
 
 impl RpcMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let buckets = || Histogram::new(exponential_buckets(0.0001, 2.5, 13));
         let metrics = Self {
             calls: Family::default(),
@@ -116,83 +116,83 @@ impl RpcMetrics {
             server_failed_handshakes: Counter::default(),
         };
         let m = &metrics;
-        registry.register("rpc_requests", "Calls by RPC and code", m.calls.clone());
-        registry.register(
+        shelf.register("rpc_requests", "Calls by RPC and code", m.calls.clone());
+        shelf.register(
             "rpc_duration_seconds",
             "Time from a call's arrival to its answer",
             m.durations.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_refused",
             "Calls that the guard did not let through",
             m.refused.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_addresses",
             "Addresses of a peer that are known",
             m.peer_addresses.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_connections",
             "Connections to a peer that are up",
             m.peer_connections.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_running",
             "Calls and streams to a peer that are running",
             m.peer_running.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_calls",
             "Calls and streams to a peer",
             m.peer_calls.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_retries",
             "Repeats of calls to a peer",
             m.peer_retries.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_failures",
             "Calls to a peer that ended without its answer",
             m.peer_failures.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_shed",
             "Answers of a peer that had too much to do",
             m.peer_shed.clone(),
         );
-        registry.register(
+        shelf.register(
             "peer_connect_failures",
             "Attempts to connect to a peer that failed",
             m.peer_connect_failures.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_server_connections",
             "Connections of other processes that are up",
             m.server_connections.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_server_running",
             "Calls of other processes that are running",
             m.server_running.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_server_streams",
             "Streams to other processes that are running",
             m.server_streams.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_server_shed",
             "Calls turned away because too many were running",
             m.server_shed.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_server_refused_connections",
             "Connections turned away because there were too many",
             m.server_refused_connections.clone(),
         );
-        registry.register(
+        shelf.register(
             "rpc_server_failed_handshakes",
             "Connections that did not get through their handshake",
             m.server_failed_handshakes.clone(),

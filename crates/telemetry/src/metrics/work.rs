@@ -1,13 +1,12 @@
 //! What a process does besides calls: jobs, timers, password hashes, traces; and what it saw that
 //! somebody should look at.
 
-use super::Age;
+use super::{Age, Shelf};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -34,17 +33,17 @@ pub struct JobMetrics {
 }
 
 impl JobMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let metrics = Self {
             passes: Family::default(),
             timer_lag: Gauge::default(),
         };
-        registry.register(
+        shelf.register(
             "job_age_seconds",
             "Time since a job last came to its end without an error",
             metrics.passes.clone(),
         );
-        registry.register(
+        shelf.register(
             "timer_lag_seconds",
             "How long the oldest delayed transition that is due has been waiting",
             metrics.timer_lag.clone(),
@@ -57,9 +56,10 @@ impl JobMetrics {
         self.passes.get_or_create(&Job { service, job }).touch();
     }
 
-    /// The oldest due delayed transition has been waiting this long; zero when none is due.
-    pub fn timer_lag(&self, lag: Duration) {
-        self.timer_lag.set(lag.as_secs_f64());
+    /// The oldest due delayed transition has been waiting for so many milliseconds; zero when none
+    /// is due.
+    pub fn timer_lag(&self, ms: i64) {
+        self.timer_lag.set(super::seconds(ms));
     }
 }
 
@@ -71,23 +71,23 @@ pub struct HashMetrics {
 }
 
 impl HashMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let metrics = Self {
             waiting: Gauge::default(),
             durations: Histogram::new(exponential_buckets(0.005, 2.0, 10)),
             refused: Counter::default(),
         };
-        registry.register(
+        shelf.register(
             "password_hashes_waiting",
             "Passwords that wait for their turn to be hashed",
             metrics.waiting.clone(),
         );
-        registry.register(
+        shelf.register(
             "password_hash_duration_seconds",
             "Time of a hash, without the wait for its turn",
             metrics.durations.clone(),
         );
-        registry.register(
+        shelf.register(
             "password_hashes_refused",
             "Passwords that waited too long and were not hashed",
             metrics.refused.clone(),
@@ -125,9 +125,9 @@ impl Drop for Waiting<'_> {
 pub struct TraceMetrics(Family<Fate, Counter>);
 
 impl TraceMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let spans = Family::default();
-        registry.register("trace_spans", "Recorded spans by fate", spans.clone());
+        shelf.register("trace_spans", "Recorded spans by fate", spans.clone());
         Self(spans)
     }
 
@@ -146,9 +146,9 @@ impl TraceMetrics {
 pub struct SecurityMetrics(Family<Event, Counter>);
 
 impl SecurityMetrics {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(shelf: &mut Shelf) -> Self {
         let events = Family::default();
-        registry.register(
+        shelf.register(
             "security_events",
             "Things seen that somebody should look at, by kind",
             events.clone(),

@@ -110,6 +110,13 @@ impl Span {
         self.recording.is_some()
     }
 
+    /// Gives it another name, once more is known.
+    pub fn rename(&mut self, name: impl Into<Cow<'static, str>>) {
+        if let Some(recording) = &mut self.recording {
+            recording.name = name.into();
+        }
+    }
+
     /// Adds an attribute.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(recording) = &mut self.recording {

@@ -44,6 +44,7 @@ pub(super) async fn refresh(
         }
         Outcome::Refused => Err(Error::Unauthorized),
         Outcome::Reused(session) => {
+            stoa_telemetry::metrics().security.seen("refresh-reuse");
             tracing::warn!(session.id = %session.id, "A refresh token was used again: session {} ended", session.id);
             Err(Error::Unauthorized)
         }

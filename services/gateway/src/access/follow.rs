@@ -58,6 +58,7 @@ impl Follow for FollowAuth {
         let access = &self.access;
         match &envelope.payload {
             Some(Payload::Revocation(entry)) => {
+                note_lag(access, "auth", envelope);
                 access.revocations.write().apply(entry);
                 match entry.kind.as_str() {
                     "key" => access.tokens.revoke_key(&entry.key),
@@ -104,8 +105,20 @@ impl Follow for FollowUsers {
                 .write()
                 .apply_user(user, self.access.clock.now());
             self.access.users.put(&user.user_id, user.clone());
+            if matches!(
+                envelope.r#type.as_str(),
+                "user.banned" | "user.deleted" | "user.epoch-raised"
+            ) {
+                note_lag(&self.access, "users", envelope);
+            }
         }
     }
+}
+
+/// Counts the time from the making of an envelope that takes rights away to now.
+fn note_lag(access: &Access, owner: &'static str, envelope: &Envelope) {
+    let after_ms = access.clock.now().as_ms() - envelope.occurred_at_ms;
+    stoa_telemetry::metrics().feed.revoked(owner, after_ms);
 }
 
 impl Access {

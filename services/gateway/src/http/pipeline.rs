@@ -18,6 +18,7 @@ use stoa_policy::{Action, Actor};
 use stoa_proto::Class;
 use stoa_rpc::{Credentials, Problem, Problems};
 use stoa_telemetry::Outcome;
+use stoa_telemetry::trace::{self, Span};
 use stoa_types::id::RequestId;
 use tokio::time::Instant;
 
@@ -46,8 +47,9 @@ pub(super) async fn serve(
     };
     let metrics = &stoa_telemetry::metrics().http;
     metrics.started();
+    let span = begin_span(&seen, &request);
     let serving = std::panic::AssertUnwindSafe(route(&gateway, client, request, &mut seen));
-    let answer = match serving.catch_unwind().await {
+    let answer = match span.around(serving.catch_unwind()).await {
         Ok(answer) => answer,
         Err(_) => {
             let problems = Problem::internal().into();
@@ -58,13 +60,48 @@ pub(super) async fn serve(
     let took = started.elapsed();
     let status = answer.status().as_u16();
     metrics.finished(seen.route, Outcome { status }, took);
-    log(
-        &seen,
-        &method,
-        status,
-        u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-    );
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    span.at(|| log(&seen, &method, status, duration_us));
+    end_span(span, &seen, &method, status);
     Ok(answer)
+}
+
+/// The trace of a request begins here, under the request's own id. A `traceparent` that a client
+/// sends is linked and not continued: anybody may send one, and with it a trace id that collides
+/// with another's, or a flag that has every request recorded.
+fn begin_span(seen: &Seen, request: &Request<Incoming>) -> Span {
+    let mut span = Span::request("request", seen.request.uuid());
+    if span.is_recording()
+        && let Some(other) = trace::incoming(request.headers())
+    {
+        span.link(other);
+    }
+    span
+}
+
+/// Says what the request was; nothing of its path, query, body or token.
+fn end_span(mut span: Span, seen: &Seen, method: &Method, status: u16) {
+    if !span.is_recording() {
+        return;
+    }
+    // Any word may come as a method.
+    let method = match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        Method::HEAD => "HEAD",
+        _ => "_OTHER",
+    };
+    span.rename(format!("{method} {}", seen.route));
+    span.set("http.request.method", method);
+    span.set("http.route", seen.route);
+    span.set("http.response.status_code", i64::from(status));
+    if let Some(actor) = &seen.actor {
+        span.set("stoa.actor.level", actor.level.name());
+    }
+    if status >= 500 {
+        span.fail();
+    }
 }
 
 /// Serves one request of the management address.
@@ -378,7 +415,7 @@ async fn run(
         Kind::Query => (route.handler)(call).await,
         Kind::Command => gateway
             .tasks
-            .spawn((route.handler)(call))
+            .spawn(trace::carry((route.handler)(call)))
             .await
             .unwrap_or_else(|_| Err(Problem::internal().into())),
     }

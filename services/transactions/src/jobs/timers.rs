@@ -15,6 +15,8 @@ use stoa_feed::{Origin, OwnedStanding};
 use stoa_policy::{Action, Actor};
 use stoa_proto::Class;
 use stoa_rpc::Tasks;
+use stoa_telemetry::metrics;
+use stoa_telemetry::trace::Span;
 use stoa_types::id::RequestId;
 
 /// How long a claim lasts, in milliseconds of real time: longer than the calls of a transition, and
@@ -26,8 +28,9 @@ const MAX_TRIES: i64 = 27;
 /// Runs timers until the process stops.
 pub(crate) async fn run(context: Context, tasks: Tasks) {
     loop {
-        if let Err(error) = run_due(&context).await {
-            tracing::error!(error = ?error, "Due transitions could not be read");
+        match run_due(&context).await {
+            Ok(_) => metrics().jobs.passed("transactions", "timers"),
+            Err(error) => tracing::error!(error = ?error, "Due transitions could not be read"),
         }
         tokio::select! {
             () = tasks.stopping() => return,
@@ -44,15 +47,18 @@ pub(crate) async fn run(context: Context, tasks: Tasks) {
 pub(crate) async fn run_due(context: &Context) -> Result<bool, Error> {
     let mut any = false;
     loop {
-        let due = timers::due(context.clock.now(), context.real_clock.now());
+        let now = context.clock.now();
+        let due = timers::due(now, context.real_clock.now());
         let due: Vec<DueTimer> = context.db.all_as(due).await?;
+        let oldest = due.first().map_or(0, |timer| now.ms_since(timer.due_at));
+        metrics().jobs.timer_lag(oldest);
         if due.is_empty() {
             return Ok(any);
         }
         for timer in due {
             if let Some(claimed) = claim(context, timer).await? {
                 any = true;
-                take(context, &claimed).await?;
+                Span::own("timer").around(take(context, &claimed)).await?;
             }
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 statements! {
     /// Due and free, in the order they are to run.
     DUE =
-        "SELECT id, transaction_id, transition, entry, tries, lease_until
+        "SELECT id, transaction_id, transition, entry, tries, lease_until, due_at
            FROM timers
           WHERE status = 'scheduled' AND due_at <= $1 AND lease_until <= $2
           ORDER BY due_at, place, id
@@ -54,6 +54,8 @@ pub(crate) struct DueTimer {
     pub(crate) tries: i64,
     /// The lease that was seen, or that this process has after its claim.
     pub(crate) lease_until: Timestamp,
+    /// When the transition is to be taken, in domain time.
+    pub(crate) due_at: Timestamp,
 }
 
 impl FromRow for DueTimer {
@@ -65,6 +67,7 @@ impl FromRow for DueTimer {
             entry: row.get(3)?,
             tries: row.get(4)?,
             lease_until: row.get(5)?,
+            due_at: row.get(6)?,
         })
     }
 }

@@ -14,6 +14,7 @@ mod routes;
 mod serving;
 mod socket;
 mod tokens;
+mod traces;
 mod world;
 
 use std::time::Duration;

@@ -1,0 +1,168 @@
+//! One trace from a request to the last effect of what it changed, as a collector sees it.
+
+use crate::soon;
+use crate::world::World;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use stoa_telemetry::trace::{TraceSettings, export_traces};
+use stoa_testkit::callers::PASSWORD;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+/// A collector that keeps what it gets.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Span>>>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let spans = request
+            .into_inner()
+            .resource_spans
+            .into_iter()
+            .flat_map(|resource| resource.scope_spans)
+            .flat_map(|scope| scope.spans);
+        self.0.lock().unwrap().extend(spans);
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+impl Collector {
+    /// The traces that begin with a span of that name. Other tests of this process may be traced,
+    /// too.
+    fn traces(&self, root: &str) -> Vec<Trace> {
+        let spans = self.0.lock().unwrap();
+        let roots = spans
+            .iter()
+            .filter(|span| span.parent_span_id.is_empty() && span.name == root);
+        roots
+            .map(|root| {
+                let of_trace = spans.iter().filter(|span| span.trace_id == root.trace_id);
+                let by_id = of_trace.map(|span| (span.span_id.clone(), span.clone()));
+                Trace(by_id.collect())
+            })
+            .collect()
+    }
+}
+
+/// The spans of one trace by their ids.
+struct Trace(HashMap<Vec<u8>, Span>);
+
+impl Trace {
+    fn has(&self, name: &str) -> bool {
+        self.0.values().any(|span| span.name == name)
+    }
+
+    /// The names from a span up to the root, nothing when a span on the way is missing.
+    fn way_up(&self, name: &str) -> Option<Vec<&str>> {
+        let mut span = self.0.values().find(|span| span.name == name)?;
+        let mut names = vec![span.name.as_str()];
+        while !span.parent_span_id.is_empty() {
+            span = self.0.get(&span.parent_span_id)?;
+            names.push(&span.name);
+        }
+        Some(names)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.0
+            .values()
+            .all(|span| span.parent_span_id.is_empty() || self.0.contains_key(&span.parent_span_id))
+    }
+}
+
+// contract: security S68 (traces)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_up_and_a_ban_are_one_trace_each_to_their_last_effect() {
+    let collector = Collector::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let mut receiving = JoinSet::new();
+    receiving.spawn(
+        Server::builder()
+            .add_service(TraceServiceServer::new(collector.clone()))
+            .serve_with_incoming(TcpIncoming::from(listener)),
+    );
+    let export = export_traces(&TraceSettings {
+        endpoint,
+        sample: 1.0,
+        service_name: "stoa-tests".to_owned(),
+    })
+    .unwrap();
+
+    let world = World::start().await;
+    let fields = json!({ "email": "marked-address@example.com", "lastName": "Markedlast" });
+    let person = world.sign_up_with("markedname", fields).await;
+    let listing = world.listing(&person, "markedtitle").await;
+    let operator = world.operator().await;
+    world.operate(&operator, "ban", &person.id).await;
+    world.settle().await;
+
+    const SIGN_UP: &str = "POST current_user/create";
+    const CALL: &str = "stoa.users.v1.Users/CreateCurrent";
+    let consumers = ["auth", "listings", "transactions", "event-log"]
+        .map(|service| format!("{service} user.created"));
+    let complete =
+        |trace: &Trace| trace.is_whole() && consumers.iter().all(|consumer| trace.has(consumer));
+    soon(async || collector.traces(SIGN_UP).iter().any(complete)).await;
+    let traces = collector.traces(SIGN_UP);
+    let trace = traces.iter().find(|trace| complete(trace)).unwrap();
+    // The caller's span and the service's, then the transaction, then its statements.
+    for (step, way) in [
+        (
+            "INSERT outbox",
+            ["INSERT outbox", "WRITE users", CALL, CALL, SIGN_UP].as_slice(),
+        ),
+        (
+            "INSERT users",
+            &["INSERT users", "WRITE users", CALL, CALL, SIGN_UP],
+        ),
+    ] {
+        assert_eq!(trace.way_up(step).unwrap(), way);
+    }
+    for consumer in &consumers {
+        let way = trace.way_up(consumer).unwrap();
+        assert!(way.ends_with(&[CALL, CALL, SIGN_UP]), "{way:?}");
+        let service = consumer.split(' ').next().unwrap();
+        let schema = service.replace('-', "_");
+        let write = trace
+            .way_up(&format!("WRITE {schema}"))
+            .or_else(|| trace.way_up(&format!("WRITE {service}")));
+        assert_eq!(write.unwrap()[1], consumer, "what it does stands below");
+    }
+
+    // A ban: the job of listings that works on it, and the public log's note of that.
+    let last = "event-log listing.deleted";
+    let banned = || {
+        let traces = collector.traces("POST users/ban");
+        traces
+            .into_iter()
+            .find(|trace| trace.is_whole() && trace.has(last))
+    };
+    soon(async || banned().is_some()).await;
+    let trace = banned().unwrap();
+    let way = trace.way_up(last).unwrap();
+    assert!(way.contains(&"listings user.banned"), "{way:?}");
+
+    export.flush().await;
+    let spans = collector.0.lock().unwrap();
+    let all = format!("{spans:?}").to_lowercase();
+    let secrets = ["marked", &person.id, &listing, person.token(), PASSWORD];
+    for secret in secrets {
+        assert!(!all.contains(&secret.to_lowercase()), "{secret}");
+    }
+}
