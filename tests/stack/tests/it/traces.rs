@@ -108,7 +108,7 @@ async fn a_sign_up_and_a_ban_are_one_trace_each_to_their_last_effect() {
     let fields = json!({ "email": "marked-address@example.com", "lastName": "Markedlast" });
     let person = world.sign_up_with("markedname", fields).await;
     let listing = world.listing(&person, "markedtitle").await;
-    let operator = world.operator().await;
+    let operator = world.operator().await.access;
     world.operate(&operator, "ban", &person.id).await;
     world.settle().await;
 
