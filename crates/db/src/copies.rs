@@ -7,6 +7,7 @@
 
 use crate::connection::Connection;
 use crate::error::classify;
+use crate::measure::{Meter, Place};
 use crate::{DbError, SqlBuilder, sqlite};
 use futures::future::{join_all, try_join_all};
 use sqlx::{Connection as _, SqliteConnection};
@@ -80,12 +81,13 @@ pub async fn schema_versions(path: &Path) -> Result<Vec<(String, i64)>, DbError>
         .fetch_all(&mut connection)
         .await
         .map_err(|e| classify(e, TABLES))?;
+    let meter = Meter::of_file(path);
     let mut versions = Vec::with_capacity(tables.len());
     for table in tables {
         let mut newest = SqlBuilder::new("SELECT COALESCE(MAX(version), 0) FROM ");
         newest.push_table(&table);
         let row = Connection::Sqlite(&mut connection)
-            .rows(&newest.into())
+            .rows(&newest.into(), &meter, Place::Read)
             .await
             .map_err(|failure| failure.error)?;
         versions.push((table, crate::connection::one(row)?.get(0)?));

@@ -1,6 +1,7 @@
 //! Where statements and transactions meet traces and metrics.
 
 use crate::{DbConfig, Sql};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_telemetry::trace::{Kind, Span};
@@ -27,13 +28,19 @@ pub(crate) enum Place {
 impl Meter {
     /// That of the database; its name is its schema, or the name of its file without folders.
     pub(crate) fn new(config: &DbConfig) -> Self {
-        let (system, name) = match config {
-            DbConfig::Sqlite { path, .. } => {
-                let stem = path.file_stem().unwrap_or_default();
-                ("sqlite", stem.to_string_lossy().into_owned())
-            }
-            DbConfig::Postgres { schema, .. } => ("postgresql", schema.clone()),
-        };
+        match config {
+            DbConfig::Sqlite { path, .. } => Self::of_file(path),
+            DbConfig::Postgres { schema, .. } => Self::named("postgresql", schema.clone()),
+        }
+    }
+
+    /// That of a SQLite file.
+    pub(crate) fn of_file(path: &Path) -> Self {
+        let stem = path.file_stem().unwrap_or_default();
+        Self::named("sqlite", stem.to_string_lossy().into_owned())
+    }
+
+    fn named(system: &'static str, name: String) -> Self {
         Self {
             counter: metrics().db.of(&name),
             system,
