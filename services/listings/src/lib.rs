@@ -34,6 +34,7 @@ use parking_lot::Mutex;
 use search::{MemoryIndex, Schemas};
 use shown::Shown;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer, Settings, SettingsConsumer};
 use stoa_feed::{Consumer, FeedService, Follower, Job, Sequencer, Standings, Wiring};
@@ -103,6 +104,7 @@ pub struct Service {
     authors: Follower,
     removals: RemoveListings,
     removing: Job,
+    was_ready: AtomicBool,
     /// Positions of the users and auth feeds at the last [`Service::drain`].
     drained: Mutex<[u64; 2]>,
 }
@@ -190,6 +192,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         auth,
         indexer,
         follower,
+        was_ready: AtomicBool::new(false),
         drained: Mutex::default(),
     })
 }
@@ -239,12 +242,18 @@ impl Service {
         Ok(any)
     }
 
-    /// Whether settings, users' states and the index have been caught up with.
+    /// Whether settings, users' states and the index have been caught up with once, and still can
+    /// be: it stays true while users or auth is away, since public reads go on without them.
     pub fn is_ready(&self) -> bool {
-        self.settings.is_ready()
-            && self.users.is_caught_up()
-            && self.auth.is_caught_up()
+        let consumers = [&self.users, &self.auth];
+        if consumers.iter().all(|consumer| consumer.is_caught_up())
             && self.follower.is_ready()
             && self.authors.is_ready()
+        {
+            self.was_ready.store(true, Ordering::Relaxed);
+        }
+        self.settings.is_ready()
+            && self.was_ready.load(Ordering::Relaxed)
+            && !consumers.iter().any(|consumer| consumer.is_stopped())
     }
 }

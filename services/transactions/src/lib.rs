@@ -21,7 +21,7 @@ mod testing;
 use context::Context;
 use error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer, Settings, SettingsConsumer};
 use stoa_feed::{Consumer, FeedService, Job, Sequencer, Standings, Wiring};
@@ -93,6 +93,7 @@ struct Inner {
     erasures: Job,
     attempts: Job,
     pruning: Job,
+    was_ready: AtomicBool,
     /// Each with its position after the last [`Service::drain`].
     consumers: [(Consumer, AtomicU64); 2],
 }
@@ -154,6 +155,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     Ok(Service(Arc::new(Inner {
         erasures: erasures.woken_by(Arc::clone(&context.erasure_due)),
         attempts: Job::new(&wiring, "end attempts", jobs::LEFT_OVER),
+        was_ready: AtomicBool::new(false),
         pruning: Job::new(&wiring, "forget attempts", jobs::PRUNING),
         context,
         guard,
@@ -216,13 +218,16 @@ impl Service {
         Ok(any)
     }
 
-    /// True once the settings are known and the feeds of users and settings are caught up.
+    /// True once the settings are known and the feeds of users and settings were caught up with,
+    /// as long as they can be: it stays true while users or auth is away, since reads that need
+    /// neither go on.
     pub fn is_ready(&self) -> bool {
+        let consumers = || self.0.consumers.iter().map(|(consumer, _)| consumer);
+        if consumers().all(Consumer::is_caught_up) {
+            self.0.was_ready.store(true, Ordering::Relaxed);
+        }
         self.0.settings.is_ready()
-            && self
-                .0
-                .consumers
-                .iter()
-                .all(|(consumer, _)| consumer.is_caught_up())
+            && self.0.was_ready.load(Ordering::Relaxed)
+            && !consumers().any(Consumer::is_stopped)
     }
 }

@@ -10,4 +10,5 @@ mod followers;
 mod projections;
 mod replicas;
 mod sequencing;
+mod tcp;
 mod world;

@@ -5,7 +5,9 @@ stoa_testkit::only_on_postgres! { SET; {
     use std::sync::Arc;
     use std::time::Duration;
     use stoa_db::Tx;
-    use stoa_feed::{Consume, Consumer, Error, Job, Lease, Sequencer, Wiring};
+    use stoa_feed::{
+        Consume, Consumer, Error, Follow, Follower, Job, Lease, Sequencer, Wiring,
+    };
     use stoa_proto::events::Envelope;
     use stoa_testkit::engine::Place;
     use tokio::sync::watch;
@@ -32,6 +34,22 @@ stoa_testkit::only_on_postgres! { SET; {
     ) -> (Consumer, Wiring) {
         let wiring = world.wiring("listings", &place.open().await);
         (Consumer::new(&wiring, peer.clone(), consume), wiring)
+    }
+
+    /// A cache of nothing.
+    struct Deaf;
+
+    #[tonic::async_trait]
+    impl Follow for Deaf {
+        fn owner(&self) -> &'static str {
+            "users"
+        }
+
+        async fn load(&self, head: u64) -> Result<u64, Error> {
+            Ok(head)
+        }
+
+        fn apply(&self, _: &Envelope) {}
     }
 
     /// Waits in its effect until it is let go.
@@ -163,6 +181,36 @@ stoa_testkit::only_on_postgres! { SET; {
         sequencing.abort();
         let long = Duration::from_secs(9);
         until("both notice", long, async || !first.is_caught_up() && !second.is_caught_up()).await;
+        world.tasks.shut_down().await;
+    }
+
+    // contract: security S14 (the way between two replicas)
+    async fn a_follower_on_one_replica_soon_hears_of_commits_on_another(place: Place) {
+        let world = World::new();
+        let (db, other) = (place.open().await, place.open().await);
+        let writing = world.owner("users", &db);
+        let serving = world.owner("users", &other);
+        for owner in [&writing, &serving] {
+            world.tasks.spawn(owner.sequencer.clone().run());
+        }
+        let gateway = world.identity("gateway");
+        let entropy = world.entropy.clone();
+        let follower = Follower::new(&gateway, entropy, serving.peer.clone(), Deaf);
+        world.tasks.spawn(follower.clone().run(world.tasks.clone()));
+        follower.ready().await;
+        let mut lags = Vec::new();
+        for version in 1..=100 {
+            let before = Instant::now();
+            emit_one(&db, world.envelope("user.updated", "a", version)).await;
+            follower.reached(version).await;
+            lags.push(before.elapsed());
+            // Not in step with the poll.
+            tokio::time::sleep(Duration::from_millis(version * 7 % 31)).await;
+        }
+        lags.sort();
+        println!("p50 {:?}, p99 {:?}, most {:?}", lags[50], lags[98], lags[99]);
+        assert!(lags[50] < Duration::from_millis(100), "{:?}", lags[50]);
+        assert!(lags[99] < Duration::from_secs(1), "{:?}", lags[99]);
         world.tasks.shut_down().await;
     }
 

@@ -68,6 +68,12 @@ impl World {
     }
 
     pub(crate) fn guard(&self, service: &'static str, routes: tonic::service::Routes) -> Peer {
+        let slot = LocalSlot::new();
+        slot.fill(self.guarded(service, routes));
+        slot.peer()
+    }
+
+    pub(crate) fn guarded(&self, service: &'static str, routes: tonic::service::Routes) -> Guard {
         let settings = GuardSettings {
             service,
             trust: self.trust.clone(),
@@ -75,9 +81,7 @@ impl World {
             clock: self.clock.clone(),
             tasks: self.tasks.clone(),
         };
-        let slot = LocalSlot::new();
-        slot.fill(Guard::new(routes, settings));
-        slot.peer()
+        Guard::new(routes, settings)
     }
 
     pub(crate) fn owner(&self, name: &'static str, db: &Db) -> Owner {
