@@ -36,7 +36,7 @@ impl Adopt {
                 .map(|secret| secret.reveal().to_owned()),
             ..Preset::default()
         };
-        process::run(&config, async {
+        process::run(&config, "stoa-adopt", async {
             let folder = DataFolder::open(&self.data)?;
             let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
             crate::adopt(
