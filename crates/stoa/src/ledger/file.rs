@@ -277,6 +277,11 @@ impl Ledger {
         self.state.lock().reached[feed as usize].position
     }
 
+    /// How far the file says that the feed was read: what survives the end of the process.
+    pub fn written(&self, feed: Feed) -> u64 {
+        self.state.lock().reached[feed as usize].written
+    }
+
     /// Notes the envelope at `position`, which says `fact` or nothing of interest; what was noted
     /// before is passed over. A fact is durable when this returns `Ok`; after an error it waits
     /// for the next call.
@@ -446,9 +451,11 @@ mod tests {
         let ledger = open(dir.path());
         ledger.note(Feed::Users, 700, AT, None).unwrap();
         assert_eq!(read(dir.path()).position(Feed::Users), 8);
+        assert_eq!(ledger.written(Feed::Users), 8);
         ledger.settle().unwrap();
         ledger.settle().unwrap();
         assert_eq!(read(dir.path()).position(Feed::Users), 700);
+        assert_eq!(ledger.written(Feed::Users), 700);
         assert_eq!(read(dir.path()).lines.len(), 4);
     }
 

@@ -7,11 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_feed::{Error, Follow, Follower};
+use stoa_proto::Class;
 use stoa_proto::events::{Envelope, envelope::Payload};
+use stoa_proto::feed::AcknowledgeRequest;
+use stoa_proto::feed::feed_client::FeedClient;
 use stoa_rpc::{Identity, Peer, Tasks};
-use stoa_types::id::{ClientId, UserId};
+use stoa_types::id::{ClientId, RequestId, UserId};
 use stoa_types::{Entropy, Timestamp};
 
+/// Name of the cursor: the owner keeps what the ledger has not passed.
+const CURSOR: &str = "ledger";
 /// How often a fact that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often a replica looks whether the ledger is free.
@@ -29,13 +34,49 @@ pub fn follow(
     auth: &Peer,
     tasks: &Tasks,
 ) {
-    for (feed, peer) in [(Feed::Users, users), (Feed::Auth, auth)] {
-        let ledger = Arc::clone(&ledger);
-        let facts = Facts { ledger, feed };
-        let follower = Follower::new(identity, Arc::clone(entropy), peer.clone(), facts);
+    let readers = [(Feed::Users, users), (Feed::Auth, auth)].map(|(feed, peer)| Reader {
+        feed,
+        peer: peer.clone(),
+        identity: identity.clone(),
+        entropy: Arc::clone(entropy),
+    });
+    for reader in &readers {
+        let facts = Facts {
+            ledger: Arc::clone(&ledger),
+            feed: reader.feed,
+        };
+        let follower = Follower::new(identity, Arc::clone(entropy), reader.peer.clone(), facts);
         tasks.spawn(follower.run(tasks.clone()));
     }
-    tasks.spawn(keep(ledger, tasks.clone()));
+    tasks.spawn(keep(ledger, readers, tasks.clone()));
+}
+
+/// The ledger as a reader of one feed.
+struct Reader {
+    feed: Feed,
+    peer: Peer,
+    identity: Identity,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Reader {
+    /// Tells the owner what is durable here, so that it keeps the rest.
+    async fn acknowledge(&self, position: u64) {
+        let request = RequestId::random(&*self.entropy);
+        let credentials = self.identity.own(Class::Command, request);
+        let message = AcknowledgeRequest {
+            cursor: CURSOR.to_owned(),
+            position,
+        };
+        let told = FeedClient::new(self.peer.clone())
+            .acknowledge(credentials.request(message))
+            .await;
+        if let Err(status) = told {
+            // The next one says more.
+            let feed = self.feed.owner();
+            tracing::debug!(feed, code = %status.code(), "A position of the ledger was not told");
+        }
+    }
 }
 
 /// Writes the ledger of services that run apart, in the process of one of them. Of several
@@ -63,8 +104,8 @@ pub(crate) async fn keep_apart(folder: PathBuf, identity: Identity, host: Host) 
     );
 }
 
-/// Tries again what could not be written, and writes how far the feeds were read.
-async fn keep(ledger: Arc<Ledger>, tasks: Tasks) {
+/// Tries again what could not be written, writes how far the feeds were read, and tells it.
+async fn keep(ledger: Arc<Ledger>, readers: [Reader; 2], tasks: Tasks) {
     let mut ticks = 0_u32;
     loop {
         tokio::select! {
@@ -72,12 +113,17 @@ async fn keep(ledger: Arc<Ledger>, tasks: Tasks) {
             () = tokio::time::sleep(RETRY) => {}
         }
         ticks = (ticks + 1) % SETTLE_EVERY;
-        let kept = if ticks == 0 {
-            ledger.settle()
-        } else {
-            ledger.retry()
-        };
-        report(kept);
+        if ticks != 0 {
+            report(ledger.retry());
+            continue;
+        }
+        report(ledger.settle());
+        for reader in &readers {
+            tokio::select! {
+                () = tasks.stopping() => break,
+                () = reader.acknowledge(ledger.written(reader.feed)) => {}
+            }
+        }
     }
     report(ledger.settle());
 }

@@ -13,6 +13,8 @@
 //! | ledger in its place, mark away | [`restore`] |
 
 mod replay;
+#[cfg(test)]
+mod tests;
 
 pub use replay::{Replayed, Surroundings, replay, replay_configured};
 
