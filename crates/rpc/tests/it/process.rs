@@ -233,6 +233,10 @@ fn router(state: &Arc<State>) -> axum::Router {
                 answer
                     .headers_mut()
                     .insert("x-process", state.name.parse().unwrap());
+                let trace = stoa_telemetry::trace::traceparent();
+                answer
+                    .headers_mut()
+                    .insert("x-trace", trace.parse().unwrap());
                 answer
             }
         }
@@ -264,6 +268,8 @@ pub(crate) struct Outcome {
     pub(crate) code: Code,
     /// The process that answered.
     pub(crate) by: Option<String>,
+    /// The trace that the handler ran in.
+    pub(crate) trace: Option<String>,
 }
 
 impl Outcome {
@@ -317,9 +323,13 @@ pub(crate) async fn send(peer: &Peer, request: http::Request<Body>) -> Outcome {
     let mut peer = peer.clone();
     let answer = peer.ready().await.unwrap().call(request).await.unwrap();
     let status = tonic::Status::from_header_map(answer.headers());
-    let by = answer.headers().get("x-process");
+    let header = |name| {
+        let value = answer.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
     Outcome {
         code: status.map_or(Code::Ok, |status| status.code()),
-        by: by.map(|name| name.to_str().unwrap().to_owned()),
+        by: header("x-process"),
+        trace: header("x-trace"),
     }
 }

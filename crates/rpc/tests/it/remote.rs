@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_rpc::{Peer, RemoteConfig, ServerConfig};
+use stoa_telemetry::trace::{TraceContext, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
@@ -37,6 +38,23 @@ async fn calls_are_spread_over_all_addresses() {
         answered.extend(outcome.by);
     }
     assert!(one.calls() > 0 && two.calls() > 0);
+}
+
+#[tokio::test]
+async fn a_call_takes_its_trace_along() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    let d = Deployment::new();
+    let one = d.process("one");
+    let peer = peer_at(&[one.address], None);
+    for (path, credentials) in [(SHOW, d.read()), (BAN, d.command())] {
+        let context = TraceContext::parse(TRACE);
+        let outcome = within(context, call(&peer, path, &credentials)).await;
+        assert_eq!(outcome.trace.as_deref(), Some(TRACE), "{path}");
+    }
+    let outcome = call(&peer, SHOW, &d.read()).await;
+    assert_eq!(outcome.trace.as_deref(), Some(""), "a call outside of any trace");
+    let text = stoa_telemetry::metrics_text();
+    assert!(text.contains(r#"stoa_peer_connections{peer="users"}"#), "{text}");
 }
 
 #[tokio::test]

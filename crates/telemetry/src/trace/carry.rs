@@ -48,7 +48,7 @@ pub fn incoming(headers: &HeaderMap) -> Option<TraceContext> {
 
 /// Names a context in the headers of a call.
 pub fn outgoing(context: TraceContext, headers: &mut HeaderMap) {
-    if let Ok(value) = HeaderValue::try_from(context.to_string()) {
+    if let Ok(value) = HeaderValue::from_bytes(&context.text()) {
         headers.insert(TRACEPARENT, value);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) async fn run(auth: Arc<Auth>, lease: Lease, tasks: Tasks) {
         let done = async {
             if lease.acquire().await? {
                 prune(&auth).await?;
+                stoa_telemetry::metrics().jobs.passed("auth", "prune");
                 lease.release().await?;
             }
             Ok::<(), DbError>(())

@@ -1,14 +1,17 @@
-//! The alert rules, held against the figures that a process shows.
+//! The alert rules and the dashboard, held against the figures that a process shows.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use stoa_telemetry::series_names;
 
+fn text_of(file: &str) -> String {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    std::fs::read_to_string(deploy.join(file)).unwrap()
+}
+
 fn rules() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/alerts/stoa.rules.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let file: Value = serde_saphyr::from_str(&text).unwrap();
+    let file: Value = serde_saphyr::from_str(&text_of("alerts/stoa.rules.yaml")).unwrap();
     let groups = file["groups"].as_array().unwrap().iter();
     groups
         .flat_map(|group| group["rules"].as_array().unwrap().clone())
@@ -28,6 +31,21 @@ fn every_figure_of_the_alert_rules_is_one_that_a_process_shows() {
         let text = format!("{} {}", rule["expr"], rule["annotations"]);
         let named = series_in(&text);
         assert!(!named.is_empty(), "{rule}");
+        for name in named {
+            assert!(series_names().iter().any(|known| known == name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_panel_of_the_dashboard_shows_figures_of_a_process() {
+    let dashboard: Value = serde_json::from_str(&text_of("dashboards/stoa.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(!panels.is_empty());
+    for target in panels.iter().flat_map(|p| p["targets"].as_array().unwrap()) {
+        let expression = target["expr"].as_str().unwrap();
+        let named = series_in(expression);
+        assert!(!named.is_empty(), "{expression}");
         for name in named {
             assert!(series_names().iter().any(|known| known == name), "{name}");
         }

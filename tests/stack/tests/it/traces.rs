@@ -158,11 +158,33 @@ async fn a_sign_up_and_a_ban_are_one_trace_each_to_their_last_effect() {
     let way = trace.way_up(last).unwrap();
     assert!(way.contains(&"listings user.banned"), "{way:?}");
 
+    // The figures of the same work: every part counts, and nobody is named.
+    let metrics = stoa_telemetry::metrics_text();
+    for series in [
+        r#"stoa_http_requests_total{route="current_user/create",status="200"}"#,
+        r#"stoa_rpc_requests_total{service="users",rpc="Users/CreateCurrent",code="Ok"}"#,
+        r#"stoa_rpc_duration_seconds_count{service="users",rpc="Users/CreateCurrent"}"#,
+        r#"stoa_feed_lag_positions{service="listings",owner="users",cursor="users"} 0"#,
+        r#"stoa_feed_lag_seconds{service="listings",owner="users",cursor="users"}"#,
+        r#"stoa_feed_contact_age_seconds{follower="gateway",owner="auth"}"#,
+        r#"stoa_sequencer_pass_age_seconds{service="users"}"#,
+        r#"stoa_revocation_lag_seconds_count{owner="users"}"#,
+        r#"stoa_job_age_seconds{service="listings",job="remove listings"}"#,
+        r#"stoa_db_operation_duration_seconds_count{database="users",operation="write"}"#,
+        r#"stoa_db_connections_limit{database="users"}"#,
+        "stoa_timer_lag_seconds 0",
+        "stoa_password_hashes_waiting 0",
+        r#"stoa_trace_spans_total{fate="sent"}"#,
+    ] {
+        assert!(metrics.contains(series), "{series}\n{metrics}");
+    }
+
     export.flush().await;
     let spans = collector.0.lock().unwrap();
     let all = format!("{spans:?}").to_lowercase();
     let secrets = ["marked", &person.id, &listing, person.token(), PASSWORD];
     for secret in secrets {
+        assert!(!metrics.to_lowercase().contains(&secret.to_lowercase()));
         assert!(!all.contains(&secret.to_lowercase()), "{secret}");
     }
 }
