@@ -52,9 +52,16 @@ async fn a_call_takes_its_trace_along() {
         assert_eq!(outcome.trace.as_deref(), Some(TRACE), "{path}");
     }
     let outcome = call(&peer, SHOW, &d.read()).await;
-    assert_eq!(outcome.trace.as_deref(), Some(""), "a call outside of any trace");
+    assert_eq!(
+        outcome.trace.as_deref(),
+        Some(""),
+        "a call outside of any trace"
+    );
     let text = stoa_telemetry::metrics_text();
-    assert!(text.contains(r#"stoa_peer_connections{peer="users"}"#), "{text}");
+    assert!(
+        text.contains(r#"stoa_peer_connections{peer="users"}"#),
+        "{text}"
+    );
 }
 
 #[tokio::test]
