@@ -37,11 +37,17 @@ impl TraceService for Collector {
     }
 }
 
-fn dropped() -> u64 {
+/// How many spans had that fate.
+fn spans(fate: &str) -> u64 {
+    let series = format!(r#"stoa_trace_spans_total{{fate="{fate}"}} "#);
     let text = metrics_text();
     text.lines()
-        .find_map(|line| line.strip_prefix(r#"stoa_trace_spans_total{fate="dropped"} "#))
+        .find_map(|line| line.strip_prefix(series.as_str()))
         .map_or(0, |count| count.parse().unwrap())
+}
+
+fn dropped() -> u64 {
+    spans("dropped")
 }
 
 fn settings(address: SocketAddr) -> TraceSettings {
@@ -84,6 +90,14 @@ async fn spans_wait_for_no_collector_and_reach_it_once_it_is_there() {
         .unwrap();
     assert!(resource.contains("stoa-tests"), "{resource}");
     assert_eq!(span.name, "early");
+    let all = async {
+        while spans("sent") + dropped() < 20_000 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all)
+        .await
+        .unwrap();
 
     // What is under way at the end still arrives, with what was said of it.
     let id = Uuid::from_u128(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
