@@ -2,7 +2,7 @@
 
 use crate::Permission::{InitiateTransactions, PostListings};
 use crate::{Level, Levels, Rule};
-use Level::{Anonymous, Integration, LimitedUser, Operator, System, TrustedUser, User};
+use Level::{Anonymous, Integration, LimitedUser, Operator, Service, System, TrustedUser, User};
 
 /// Anyone with a live token.
 const EVERYONE: Levels = Levels::of(&[
@@ -13,17 +13,35 @@ const EVERYONE: Levels = Levels::of(&[
     Integration,
     Operator,
 ]);
+/// The same, and the owner's own programs.
+const EVERYONE_AND_PROGRAMS: Levels = Levels::of(&[
+    Anonymous,
+    User,
+    TrustedUser,
+    LimitedUser,
+    Integration,
+    Operator,
+    Service,
+]);
 /// A user, also through an operator's eyes.
 const USERS: Levels = Levels::of(&[User, TrustedUser, LimitedUser]);
 /// The user in person.
 const IN_PERSON: Levels = Levels::of(&[User, TrustedUser]);
-/// Those who act for the marketplace.
-const FOR_THE_MARKETPLACE: Levels = Levels::of(&[Integration, Operator]);
+/// Those who act for the marketplace: integrations, operators, the owner's own programs, which may
+/// do what an integration may.
+const FOR_THE_MARKETPLACE: Levels = Levels::of(&[Integration, Operator, Service]);
 /// Users on their own things, and those who act for the marketplace.
-const USERS_AND_MARKETPLACE: Levels =
-    Levels::of(&[User, TrustedUser, LimitedUser, Integration, Operator]);
+const USERS_AND_MARKETPLACE: Levels = Levels::of(&[
+    User,
+    TrustedUser,
+    LimitedUser,
+    Integration,
+    Operator,
+    Service,
+]);
 /// The user in person, and those who act for the marketplace.
-const IN_PERSON_AND_MARKETPLACE: Levels = Levels::of(&[User, TrustedUser, Integration, Operator]);
+const IN_PERSON_AND_MARKETPLACE: Levels =
+    Levels::of(&[User, TrustedUser, Integration, Operator, Service]);
 const OPERATORS: Levels = Levels::of(&[Operator]);
 /// A call between services that no user stands behind.
 const INTERNAL: Levels = Levels::of(&[System]);
@@ -37,6 +55,7 @@ const ON_THE_WAY: Levels = Levels::of(&[
     LimitedUser,
     Integration,
     Operator,
+    Service,
     System,
 ]);
 
@@ -71,7 +90,7 @@ macro_rules! actions {
 
 actions! {
     /// Name and description of the marketplace.
-    ShowMarketplace = "marketplace.show": Rule::levels(EVERYONE).while_banned();
+    ShowMarketplace = "marketplace.show": Rule::levels(EVERYONE_AND_PROGRAMS).while_banned();
 
     /// The own account.
     ShowCurrentUser = "current_user.show": Rule::levels(USERS).while_banned();
@@ -86,7 +105,7 @@ actions! {
     DeleteCurrentUser = "current_user.delete": Rule::levels(Levels::of(&[TrustedUser]));
 
     /// One user.
-    ShowUser = "users.show": Rule::levels(EVERYONE).public_read();
+    ShowUser = "users.show": Rule::levels(EVERYONE_AND_PROGRAMS).public_read();
     /// Users by filter.
     QueryUsers = "users.query": Rule::levels(FOR_THE_MARKETPLACE);
     /// Anyone's profile.
@@ -98,12 +117,12 @@ actions! {
     /// The end of anyone's account.
     DeleteUser = "users.delete": Rule::levels(OPERATORS).staff();
     /// Users that other resources refer to, in the form the caller may see.
-    RelatedUsers = "users.related": Rule::levels(EVERYONE).while_banned();
+    RelatedUsers = "users.related": Rule::levels(EVERYONE_AND_PROGRAMS).while_banned();
 
     /// One listing.
-    ShowListing = "listings.show": Rule::levels(EVERYONE).public_read();
+    ShowListing = "listings.show": Rule::levels(EVERYONE_AND_PROGRAMS).public_read();
     /// Search.
-    QueryListings = "listings.query": Rule::levels(EVERYONE).public_read();
+    QueryListings = "listings.query": Rule::levels(EVERYONE_AND_PROGRAMS).public_read();
     /// One own listing in any state.
     ShowOwnListing = "own_listings.show": Rule::levels(USERS).own();
     /// Own listings.
@@ -131,7 +150,7 @@ actions! {
     /// A listing that waits for approval gets it.
     ApproveListing = "listings.approve": Rule::levels(FOR_THE_MARKETPLACE).staff();
     /// Listings that other resources refer to, in the form the caller may see.
-    RelatedListings = "listings.related": Rule::levels(EVERYONE).while_banned();
+    RelatedListings = "listings.related": Rule::levels(EVERYONE_AND_PROGRAMS).while_banned();
 
     /// A new transaction.
     InitiateTransaction = "transactions.initiate":
@@ -146,7 +165,9 @@ actions! {
         Rule::levels(IN_PERSON_AND_MARKETPLACE).staff().approved().party();
     /// A privileged transition, with any of the four above.
     PrivilegedTransition = "transactions.privileged":
-        Rule::levels(Levels::of(&[TrustedUser, Integration, Operator, System])).staff().approved();
+        Rule::levels(Levels::of(&[TrustedUser, Integration, Operator, Service, System]))
+            .staff()
+            .approved();
     /// One transaction.
     ShowTransaction = "transactions.show": Rule::levels(USERS_AND_MARKETPLACE).party();
     /// Transactions by filter.
@@ -157,7 +178,7 @@ actions! {
     /// What may happen next in a transaction.
     QueryProcessTransitions = "process_transitions.query": Rule::levels(USERS).party();
     /// Transactions that other resources refer to, and their parts, as far as the caller may see.
-    RelatedTransactions = "transactions.related": Rule::levels(EVERYONE).while_banned();
+    RelatedTransactions = "transactions.related": Rule::levels(EVERYONE_AND_PROGRAMS).while_banned();
     /// A message to the other party.
     SendMessage = "messages.send": Rule::levels(IN_PERSON).party();
     /// Messages of a transaction.
@@ -172,7 +193,7 @@ actions! {
             .public_read();
 
     /// The public event log.
-    QueryEvents = "events.query": Rule::levels(Levels::of(&[Integration]));
+    QueryEvents = "events.query": Rule::levels(Levels::of(&[Integration, Service]));
 
     /// Search schemas of extended data.
     QuerySearchSchemas = "search_schemas.query": Rule::levels(OPERATORS);
@@ -180,6 +201,14 @@ actions! {
     SetSearchSchema = "search_schemas.set": Rule::levels(OPERATORS).owner();
     /// A search schema is removed.
     UnsetSearchSchema = "search_schemas.unset": Rule::levels(OPERATORS).owner();
+    /// Applications, without their secrets.
+    QueryApplications = "applications.query": Rule::levels(OPERATORS);
+    /// A new application.
+    CreateApplication = "applications.create": Rule::levels(OPERATORS).owner();
+    /// The end of an application.
+    DeleteApplication = "applications.delete": Rule::levels(OPERATORS).owner();
+    /// A new secret for an application.
+    RotateSecret = "applications.rotate_secret": Rule::levels(OPERATORS).owner();
     /// The virtual clock of a development installation.
     AdvanceClock = "clock.advance": Rule::levels(OPERATORS).owner();
 

@@ -4,7 +4,14 @@
 const FEEDS: &[(&str, &[&str])] = &[
     (
         "auth",
-        &["gateway", "users", "listings", "transactions", "event-log"],
+        &[
+            "gateway",
+            "auth",
+            "users",
+            "listings",
+            "transactions",
+            "event-log",
+        ],
     ),
     (
         "users",
@@ -57,7 +64,7 @@ mod tests {
         assert!(!may_follow("transactions", "gateway"));
         assert!(!may_follow("users", "users"));
         assert!(!may_follow("nobody", "gateway"));
-        assert_eq!(followed_by("auth").collect::<Vec<_>>(), ["users"]);
+        assert_eq!(followed_by("auth").collect::<Vec<_>>(), ["auth", "users"]);
     }
 
     #[test]

@@ -8,7 +8,8 @@ const HEAD: &str = "# Who may do what
 Printed from `src/actions.rs` by `cargo xtask gen`; a test compares them. Do not edit.
 
 Levels: A anonymous, U user, T trusted user, L login-as (limited), I integration, O operator with
-the least role named, S system. `banned`: allowed to a banned user. `waiting`: allowed to a user
+the least role named, P program of the owner (an internal caller: it needs the action in its own
+list, too), S system. `banned`: allowed to a banned user. `waiting`: allowed to a user
 who waits for approval. `private`: on a private marketplace refused to anonymous callers and to
 users without the permission `read`. `needs`: permission of the user, where the marketplace asks
 for it. `whose`: what a marketplace user may act on.

@@ -4,7 +4,7 @@ use crate::bootstrap::{BootstrapError, Preset, operator};
 use crate::domain::application::Secret;
 use crate::restore::{Ended, restore_floor};
 use crate::store::operators::{Operator, put_operator};
-use crate::store::{adopt as store, installation};
+use crate::store::{adopt as store, applications, installation};
 use stoa_credentials::{PasswordHasher, secret};
 use stoa_db::Db;
 use stoa_policy::Role;
@@ -92,16 +92,11 @@ pub async fn adopt(
             store::remove_operators(&tx).await?;
             put_operator(&tx, owner, email, now).await?;
             store::remove_secrets(&tx).await?;
-            let mut applications = Vec::new();
+            let mut adopted = Vec::new();
             for (client_id, kind, name) in store::applications(&tx).await? {
                 let text = secret::generate("scs_", entropy);
-                let row = Secret {
-                    id: entropy.uuid(),
-                    hash: secret::hash(&text).to_vec(),
-                    ends_at: None,
-                };
-                store::put_secret(&tx, client_id, &row, now).await?;
-                applications.push(AdoptedApplication {
+                applications::put_secret(&tx, client_id, &Secret::new(&text, now, entropy)).await?;
+                adopted.push(AdoptedApplication {
                     client_id,
                     kind,
                     name,
@@ -110,7 +105,7 @@ pub async fn adopt(
             }
             // Last: from here on the store may be served.
             store::take_over(&tx, entropy.uuid()).await?;
-            Ok::<_, BootstrapError>(applications)
+            Ok::<_, BootstrapError>(adopted)
         })
         .await?;
     Ok(Adopted {

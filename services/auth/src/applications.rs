@@ -35,6 +35,16 @@ impl Applications {
         self.now(id).await
     }
 
+    /// What was known of an application is out of date.
+    pub(crate) fn forget(&self, id: ClientId) {
+        self.known.invalidate(&id);
+    }
+
+    /// Everything that was known is out of date.
+    pub(crate) fn forget_all(&self) {
+        self.known.invalidate_all();
+    }
+
     /// The application as it is, with the secrets that count now.
     pub(crate) async fn now(&self, id: ClientId) -> Result<Option<Arc<Application>>, DbError> {
         let found = applications::application(&self.db, id).await?.map(Arc::new);

@@ -14,7 +14,7 @@ use stoa_feed::Origin;
 use stoa_policy::{Actor, Environment, Role};
 use stoa_proto::auth as pb;
 use stoa_types::id::{ClientId, MarketplaceId, OperatorId};
-use stoa_types::{Clock, Entropy};
+use stoa_types::{Clock, Entropy, Timestamp};
 use uuid::Uuid;
 
 /// Shortest secret that may be preset, in characters.
@@ -22,11 +22,14 @@ const SHORTEST_SECRET: usize = 32;
 /// Shortest password that an operator may have, in characters.
 const SHORTEST_PASSWORD: usize = 15;
 
-/// What configuration gives an empty store instead of random values. Read once; a later start
-/// ignores it.
+/// What configuration gives an empty store. Read once; a later start ignores it, but for the id of
+/// the marketplace, which must not change.
 #[derive(Clone, Default)]
 pub struct Preset {
-    /// The store is made by `stoa dev`; `stoa serve` refuses it later.
+    /// The store is made by `stoa dev`: what is not given is random and written to a file, and
+    /// `stoa serve` refuses the store later. Otherwise nothing is random that somebody must know:
+    /// the operator must be given, and an application is made when both its id and its secret
+    /// are.
     pub born_in_dev: bool,
     /// Environment; `None` is dev.
     pub environment: Option<Environment>,
@@ -48,7 +51,7 @@ pub struct Preset {
     pub operator_password: Option<String>,
 }
 
-/// What the first start made, in clear; nothing of it can be read back later.
+/// What the first start of `stoa dev` made, in clear; nothing of it can be read back later.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DevCredentials {
     /// Client id of the Marketplace application.
@@ -83,7 +86,7 @@ pub struct Installation {
     pub environment: String,
     /// Made by `stoa dev`: its secrets lie in a file.
     pub born_in_dev: bool,
-    /// The secrets, when this start made the installation.
+    /// The secrets, when this start of `stoa dev` made the installation.
     pub born: Option<DevCredentials>,
 }
 
@@ -101,6 +104,22 @@ pub enum BootstrapError {
     /// The preset address is none.
     #[error("the operator's e-mail address must contain an @")]
     BadEmail,
+    /// The store is empty, and the configuration does not say what to make of it.
+    #[error("the store is empty: its first start needs {}", keys.join(", "))]
+    Missing {
+        /// Keys of the configuration.
+        keys: Vec<&'static str>,
+    },
+    /// The store belongs to another marketplace than the configuration says.
+    #[error(
+        "installation.marketplace_id is {configured}, but the store holds the marketplace {stored}"
+    )]
+    OtherMarketplace {
+        /// As configured.
+        configured: MarketplaceId,
+        /// As stored.
+        stored: MarketplaceId,
+    },
     /// The database.
     #[error("storage failed")]
     Db(#[from] DbError),
@@ -109,9 +128,9 @@ pub enum BootstrapError {
     Hash(#[from] Busy),
 }
 
-/// Makes an installation of an empty store: ids, a signing key, one Marketplace and one
-/// Integration application, one owner, the settings. On later starts it only reads. Safe when
-/// several processes start at once: one of them makes it.
+/// Makes an installation of an empty store: ids, a signing key, one owner, the settings, and a
+/// Marketplace and an Integration application as the [`Preset`] says. On later starts it only
+/// reads. Safe when several processes start at once: one of them makes it.
 ///
 /// `clock` is the real clock; `master_key` seals what must be read back.
 ///
@@ -126,9 +145,33 @@ pub async fn bootstrap(
     entropy: &dyn Entropy,
 ) -> Result<Installation, BootstrapError> {
     if let Some(row) = installation::installation(db).await? {
-        return installed(db, row, None).await;
+        return installed(db, preset, row, None).await;
     }
-    let credentials = credentials(preset, entropy)?;
+    let made = if preset.born_in_dev {
+        let credentials = dev_credentials(preset, entropy)?;
+        let given = Given {
+            marketplace: Some((
+                credentials.marketplace_client_id,
+                credentials.marketplace_client_secret.clone(),
+            )),
+            integration: Some((
+                credentials.integration_client_id,
+                credentials.integration_client_secret.clone(),
+            )),
+            operator_email: credentials.operator_email.clone(),
+            operator_password: credentials.operator_password.clone(),
+        };
+        (given, Some(credentials))
+    } else {
+        (given(preset)?, None)
+    };
+    let (given, credentials) = made;
+    let now = clock.now();
+    let application = |kind, name, given: &Option<(ClientId, String)>| {
+        given.as_ref().map(|(id, secret)| {
+            Application::new(*id, kind, name, Secret::new(secret, now, entropy))
+        })
+    };
     let first = First {
         row: InstallationRow {
             installation_id: entropy.uuid(),
@@ -137,31 +180,21 @@ pub async fn bootstrap(
                 .unwrap_or_else(|| MarketplaceId::random(entropy)),
             born_in_dev: preset.born_in_dev,
         },
-        marketplace: application(
-            Kind::Marketplace,
-            credentials.marketplace_client_id,
-            &credentials.marketplace_client_secret,
-            entropy,
-        ),
-        integration: application(
-            Kind::Integration,
-            credentials.integration_client_id,
-            &credentials.integration_client_secret,
-            entropy,
-        ),
+        applications: [
+            application(Kind::Marketplace, "Marketplace", &given.marketplace),
+            application(Kind::Integration, "Integration", &given.integration),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         owner: Operator {
             id: OperatorId::random(entropy),
-            password_hash: hasher.hash(credentials.operator_password.clone()).await?,
+            password_hash: hasher.hash(given.operator_password.clone()).await?,
             role: Role::Owner,
             epoch: 0,
             disabled: false,
         },
-        key: signing::fresh(
-            State::Active,
-            &MasterKey::new(master_key),
-            clock.now(),
-            entropy,
-        ),
+        key: signing::fresh(State::Active, &MasterKey::new(master_key), now, entropy),
         name: preset
             .marketplace_name
             .clone()
@@ -169,19 +202,18 @@ pub async fn bootstrap(
         environment: preset.environment.unwrap_or(Environment::Dev),
     };
     let made = db
-        .write(|tx| store(tx, &first, &credentials.operator_email, clock, entropy))
+        .write(|tx| store(tx, &first, &given.operator_email, now, entropy))
         .await?;
     let row = installation::installation(db)
         .await?
         .ok_or(DbError::NoRow)?;
-    installed(db, row, made.then_some(credentials)).await
+    installed(db, preset, row, credentials.filter(|_| made)).await
 }
 
 /// Everything that the first start makes.
 struct First {
     row: InstallationRow,
-    marketplace: Application,
-    integration: Application,
+    applications: Vec<Application>,
     owner: Operator,
     key: KeyRow,
     name: String,
@@ -192,15 +224,15 @@ async fn store(
     tx: stoa_db::Tx,
     first: &First,
     email: &str,
-    clock: &dyn Clock,
+    now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<bool, DbError> {
-    let now = clock.now();
     if !installation::put_installation(&tx, &first.row, now).await? {
         return Ok(false);
     }
-    applications::put_application(&tx, &first.marketplace, "Marketplace", now).await?;
-    applications::put_application(&tx, &first.integration, "Integration", now).await?;
+    for application in &first.applications {
+        applications::put_application(&tx, application).await?;
+    }
     operators::put_operator(&tx, &first.owner, email, now).await?;
     keys::put_key(&tx, &first.key).await?;
     let settings = pb::Settings {
@@ -230,9 +262,19 @@ async fn store(
 
 async fn installed(
     db: &Db,
+    preset: &Preset,
     row: InstallationRow,
     born: Option<DevCredentials>,
 ) -> Result<Installation, BootstrapError> {
+    // A development marketplace keeps what its folder holds.
+    if let Some(configured) = preset.marketplace_id.filter(|_| !preset.born_in_dev)
+        && configured != row.marketplace_id
+    {
+        return Err(BootstrapError::OtherMarketplace {
+            configured,
+            stored: row.marketplace_id,
+        });
+    }
     let settings = settings::settings(db).await?;
     Ok(Installation {
         installation_id: row.installation_id,
@@ -243,21 +285,79 @@ async fn installed(
     })
 }
 
-fn credentials(preset: &Preset, entropy: &dyn Entropy) -> Result<DevCredentials, BootstrapError> {
+/// What a first start makes, with its secrets in clear.
+struct Given {
+    marketplace: Option<(ClientId, String)>,
+    integration: Option<(ClientId, String)>,
+    operator_email: String,
+    operator_password: String,
+}
+
+/// What the configuration says, without anything random.
+fn given(preset: &Preset) -> Result<Given, BootstrapError> {
+    let mut missing = Vec::new();
+    let mut application =
+        |id: Option<ClientId>, secret: &Option<String>, names: [&'static str; 2]| {
+            match (id, secret) {
+                (Some(id), Some(secret)) => return Some((id, secret.clone())),
+                (Some(_), None) => missing.push(names[1]),
+                (None, Some(_)) => missing.push(names[0]),
+                (None, None) => {}
+            }
+            None
+        };
+    let marketplace = application(
+        preset.marketplace_client_id,
+        &preset.marketplace_client_secret,
+        [
+            "bootstrap.marketplace_client_id",
+            "bootstrap.marketplace_client_secret",
+        ],
+    );
+    let integration = application(
+        preset.integration_client_id,
+        &preset.integration_client_secret,
+        [
+            "bootstrap.integration_client_id",
+            "bootstrap.integration_client_secret",
+        ],
+    );
+    if preset.operator_email.is_none() {
+        missing.push("bootstrap.operator_email");
+    }
+    if preset.operator_password.is_none() {
+        missing.push("bootstrap.operator_password");
+    }
+    if !missing.is_empty() {
+        return Err(BootstrapError::Missing { keys: missing });
+    }
+    check(preset)?;
+    Ok(Given {
+        marketplace,
+        integration,
+        operator_email: preset.operator_email.clone().unwrap_or_default(),
+        operator_password: preset.operator_password.clone().unwrap_or_default(),
+    })
+}
+
+/// What the configuration says; the rest is random.
+fn dev_credentials(
+    preset: &Preset,
+    entropy: &dyn Entropy,
+) -> Result<DevCredentials, BootstrapError> {
+    check(preset)?;
+    let secret = |given: &Option<String>, prefix| {
+        given
+            .clone()
+            .unwrap_or_else(|| secret::generate(prefix, entropy))
+    };
     let client = |id: Option<ClientId>| id.unwrap_or_else(|| ClientId::random(entropy));
-    let secret = |name, value| strong(name, value, SHORTEST_SECRET, "scs_", entropy);
     let (operator_email, operator_password) = operator(preset, entropy)?;
     Ok(DevCredentials {
         marketplace_client_id: client(preset.marketplace_client_id),
-        marketplace_client_secret: secret(
-            "the Marketplace client secret",
-            &preset.marketplace_client_secret,
-        )?,
+        marketplace_client_secret: secret(&preset.marketplace_client_secret, "scs_"),
         integration_client_id: client(preset.integration_client_id),
-        integration_client_secret: secret(
-            "the Integration client secret",
-            &preset.integration_client_secret,
-        )?,
+        integration_client_secret: secret(&preset.integration_client_secret, "scs_"),
         operator_email,
         operator_password,
     })
@@ -268,52 +368,49 @@ pub(crate) fn operator(
     preset: &Preset,
     entropy: &dyn Entropy,
 ) -> Result<(String, String), BootstrapError> {
-    let email = preset
+    check(preset)?;
+    let email = preset.operator_email.clone();
+    let password = preset.operator_password.clone();
+    Ok((
+        email.unwrap_or_else(|| "owner@stoa.localhost".to_owned()),
+        password.unwrap_or_else(|| secret::generate("", entropy)),
+    ))
+}
+
+/// What is given is good enough.
+fn check(preset: &Preset) -> Result<(), BootstrapError> {
+    for (name, value, least) in [
+        (
+            "the Marketplace client secret",
+            &preset.marketplace_client_secret,
+            SHORTEST_SECRET,
+        ),
+        (
+            "the Integration client secret",
+            &preset.integration_client_secret,
+            SHORTEST_SECRET,
+        ),
+        (
+            "the operator's password",
+            &preset.operator_password,
+            SHORTEST_PASSWORD,
+        ),
+    ] {
+        if value
+            .as_ref()
+            .is_some_and(|text| text.chars().count() < least)
+        {
+            return Err(BootstrapError::Weak { name, least });
+        }
+    }
+    if preset
         .operator_email
-        .clone()
-        .unwrap_or_else(|| "owner@stoa.localhost".to_owned());
-    if !email.contains('@') {
+        .as_ref()
+        .is_some_and(|email| !email.contains('@'))
+    {
         return Err(BootstrapError::BadEmail);
     }
-    let password = strong(
-        "the operator's password",
-        &preset.operator_password,
-        SHORTEST_PASSWORD,
-        "",
-        entropy,
-    )?;
-    Ok((email, password))
-}
-
-/// The preset value, if it is long enough, or a fresh one.
-fn strong(
-    name: &'static str,
-    preset: &Option<String>,
-    least: usize,
-    prefix: &str,
-    entropy: &dyn Entropy,
-) -> Result<String, BootstrapError> {
-    match preset {
-        Some(value) if value.chars().count() < least => Err(BootstrapError::Weak { name, least }),
-        Some(value) => Ok(value.clone()),
-        None => Ok(secret::generate(prefix, entropy)),
-    }
-}
-
-fn application(kind: Kind, id: ClientId, secret_text: &str, entropy: &dyn Entropy) -> Application {
-    Application {
-        id,
-        kind,
-        trusted: kind == Kind::Marketplace,
-        grants: kind.default_grants().to_owned(),
-        epoch: 0,
-        deleted: false,
-        secrets: vec![Secret {
-            id: entropy.uuid(),
-            hash: secret::hash(secret_text).to_vec(),
-            ends_at: None,
-        }],
-    }
+    Ok(())
 }
 
 const fn environment_name(environment: Environment) -> &'static str {
@@ -330,7 +427,8 @@ mod tests {
     use crate::store::MIGRATIONS;
     use stoa_credentials::Cost;
     use stoa_db::{DbConfig, Synchronous, sql};
-    use stoa_types::{ManualClock, SeededEntropy, Timestamp};
+    use stoa_testkit::engine::Place;
+    use stoa_types::{ManualClock, SeededEntropy};
 
     async fn start(db: &Db, preset: &Preset, seed: u64) -> Result<Installation, BootstrapError> {
         let entropy = std::sync::Arc::new(SeededEntropy::new(seed));
@@ -339,17 +437,33 @@ mod tests {
         bootstrap(db, preset, &hasher, &[7; 32], &clock, &*entropy).await
     }
 
+    /// What `stoa serve` is configured with.
+    fn serve() -> Preset {
+        Preset {
+            operator_email: Some("owner@example.com".into()),
+            operator_password: Some("a password for serving".into()),
+            ..Preset::default()
+        }
+    }
+
+    async fn applications_of(db: &Db) -> Vec<(String, String)> {
+        db.all_as(sql("SELECT id, kind FROM applications ORDER BY kind"))
+            .await
+            .unwrap()
+    }
+
     stoa_testkit::on_every_engine! { MIGRATIONS;
         // contract: security S27
         async fn a_later_start_reads_what_the_first_one_made(db: Db) {
-            let first = start(&db, &Preset::default(), 1).await.unwrap();
+            let dev = Preset { born_in_dev: true, ..Preset::default() };
+            let first = start(&db, &dev, 1).await.unwrap();
             let born = first.born.clone().unwrap();
             assert!(born.marketplace_client_secret.starts_with("scs_"));
             assert!(born.operator_password.len() >= 20);
-            assert_eq!((first.environment.as_str(), first.born_in_dev), ("dev", false));
+            assert_eq!((first.environment.as_str(), first.born_in_dev), ("dev", true));
             let preset = Preset {
                 operator_password: Some("a password set later".into()),
-                ..Preset::default()
+                ..dev
             };
             let second = start(&db, &preset, 2).await.unwrap();
             assert!(second.born.is_none());
@@ -388,6 +502,72 @@ mod tests {
             assert_eq!(born.operator_password, "fifteen letters");
             let shown = settings::marketplace(&db).await.unwrap();
             assert_eq!(shown.name, "Agora");
+        }
+
+        // contract: security S27 (no default accounts or secrets)
+        async fn a_start_for_real_makes_nothing_that_nobody_configured(db: Db) {
+            let Err(BootstrapError::Missing { keys }) = start(&db, &Preset::default(), 1).await
+            else {
+                panic!("an operator is needed");
+            };
+            assert_eq!(keys, ["bootstrap.operator_email", "bootstrap.operator_password"]);
+            let half = Preset {
+                marketplace_client_secret: Some("0123456789abcdef0123456789abcdef".into()),
+                integration_client_id: Some(ClientId::random(&SeededEntropy::new(3))),
+                ..serve()
+            };
+            let Err(BootstrapError::Missing { keys }) = start(&db, &half, 1).await else {
+                panic!("half an application is none");
+            };
+            assert_eq!(
+                keys,
+                ["bootstrap.marketplace_client_id", "bootstrap.integration_client_secret"]
+            );
+            let weak = Preset { operator_password: Some("short".into()), ..serve() };
+            assert!(matches!(start(&db, &weak, 1).await, Err(BootstrapError::Weak { .. })));
+            let made = start(&db, &serve(), 1).await.unwrap();
+            assert!(made.born.is_none());
+            assert_eq!(applications_of(&db).await, []);
+        }
+
+        async fn a_start_for_real_makes_the_applications_that_are_configured(db: Db) {
+            let id = ClientId::random(&SeededEntropy::new(3));
+            let preset = Preset {
+                marketplace_client_id: Some(id),
+                marketplace_client_secret: Some("0123456789abcdef0123456789abcdef".into()),
+                ..serve()
+            };
+            start(&db, &preset, 1).await.unwrap();
+            assert_eq!(applications_of(&db).await, [(id.to_string(), "marketplace".into())]);
+        }
+
+        async fn a_store_of_another_marketplace_is_refused(db: Db) {
+            let first = start(&db, &serve(), 1).await.unwrap();
+            let with = |id| Preset { marketplace_id: Some(id), ..serve() };
+            assert!(start(&db, &with(first.marketplace_id), 2).await.is_ok());
+            let other = MarketplaceId::random(&SeededEntropy::new(9));
+            assert!(matches!(
+                start(&db, &with(other), 2).await,
+                Err(BootstrapError::OtherMarketplace { configured, stored })
+                    if configured == other && stored == first.marketplace_id
+            ));
+        }
+
+        async fn two_replicas_that_start_at_once_make_one_installation(place: Place) {
+            let (a, b) = (place.open().await, place.open().await);
+            let preset = serve();
+            let (one, other) = futures::join!(start(&a, &preset, 1), start(&b, &preset, 2));
+            let (one, other) = (one.unwrap(), other.unwrap());
+            assert_eq!(one.installation_id, other.installation_id);
+            assert_eq!(one.marketplace_id, other.marketplace_id);
+            let made: (i64, i64, i64, i64) = a
+                .one_as(sql(
+                    "SELECT (SELECT COUNT(*) FROM installation), (SELECT COUNT(*) FROM operators),
+                            (SELECT COUNT(*) FROM signing_keys), (SELECT COUNT(*) FROM outbox)",
+                ))
+                .await
+                .unwrap();
+            assert_eq!(made, (1, 1, 1, 2));
         }
     }
 

@@ -31,6 +31,9 @@ pub(crate) enum Error {
     /// The marketplace has as many schemas of this kind as it may have.
     #[error("there are too many search schemas of this kind")]
     TooManySchemas,
+    /// No such application, or it was deleted.
+    #[error("there is no such application")]
+    UnknownApplication,
     /// No such schema.
     #[error("there is no such search schema")]
     UnknownSchema,
@@ -86,6 +89,9 @@ impl From<Error> for Problems {
             }
             Error::UnknownSchema => {
                 Problem::conflict("conflict", "There is no such search schema").into()
+            }
+            Error::UnknownApplication => {
+                Problem::conflict("application-not-found", "There is no such application").into()
             }
             Error::Denied(denied) => denied.problem().into(),
             Error::Feed(error) => error.into(),

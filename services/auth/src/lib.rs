@@ -14,19 +14,23 @@ mod error;
 mod events;
 mod inspect;
 mod jobs;
+mod own_feed;
 mod restore;
+mod rotation;
 mod rpc;
 mod signing;
 mod store;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod view;
 
 pub use adopt::{Adopted, AdoptedApplication, adopt, is_born_in_dev};
 pub use bootstrap::{BootstrapError, DevCredentials, Installation, Preset, bootstrap};
 pub use domain::lifetimes::{BadLifetimes, Lifetimes, SHORTEST_ACCESS_S, SessionEnds};
 pub use inspect::{master_key_id, sealed_under};
 pub use restore::{Ended, restore_floor};
+pub use rotation::{Key, Rotation, RotationError};
 pub use signing::BadKeys;
 
 use domain::seal::MasterKey;
@@ -35,9 +39,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
 use stoa_db::{AppendOnly, Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer};
-use stoa_feed::{Consumer, FeedService, Lease, Sequencer, Wiring};
+use stoa_feed::{Consumer, FeedService, Follower, Lease, Sequencer, Wiring};
 use stoa_proto::auth::auth_server::AuthServer;
-use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
+use stoa_rpc::{Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust};
+use stoa_types::id::MarketplaceId;
 use stoa_types::{Clock, Entropy};
 use tonic::service::Routes;
 use uuid::Uuid;
@@ -52,7 +57,8 @@ pub struct Deps {
     pub real_clock: Arc<dyn Clock>,
     /// Where ids and secrets come from.
     pub entropy: Arc<dyn Entropy>,
-    /// The identity of the process, named `auth`.
+    /// The identity of the process, named `auth`; `trust` must hold it, because the service follows
+    /// its own feed.
     pub identity: Identity,
     /// Whom the guard lets in.
     pub trust: Trust,
@@ -76,6 +82,14 @@ pub enum BuildError {
     /// The store was not bootstrapped.
     #[error("the store holds no installation: bootstrap it first")]
     NotBootstrapped,
+    /// The store belongs to another marketplace than the process.
+    #[error("the store holds the marketplace {stored}, the process is configured for {configured}")]
+    OtherMarketplace {
+        /// That of the process's identity.
+        configured: MarketplaceId,
+        /// As stored.
+        stored: MarketplaceId,
+    },
     /// The lifetimes cannot work.
     #[error(transparent)]
     Lifetimes(#[from] BadLifetimes),
@@ -123,6 +137,9 @@ struct Inner {
     guard: Guard,
     tasks: Tasks,
     prune_lease: Lease,
+    rotate_lease: Lease,
+    own_feed: own_feed::OwnFeed,
+    follower: Follower,
     /// How far [`Service::drain`] has seen the users feed.
     drained: AtomicU64,
     was_ready: AtomicBool,
@@ -150,6 +167,13 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     let installation = store::installation::installation(&deps.db)
         .await?
         .ok_or(BuildError::NotBootstrapped)?;
+    let configured = deps.identity.marketplace();
+    if configured != installation.marketplace_id {
+        return Err(BuildError::OtherMarketplace {
+            configured,
+            stored: installation.marketplace_id,
+        });
+    }
     let keys = signing::Keys::open(deps.db.clone(), MasterKey::new(&deps.master_key)).await?;
     let floor_s = store::revocations::floor_s(&deps.db, deps.real_clock.now()).await?;
     let wiring = Wiring {
@@ -205,8 +229,20 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
             tasks: deps.tasks.clone(),
         },
     );
+    let own = LocalSlot::new();
+    own.fill(guard.clone());
+    let own_feed = own_feed::OwnFeed::new(Arc::clone(&auth));
+    let follower = Follower::new(
+        &wiring.identity,
+        Arc::clone(&wiring.entropy),
+        own.peer(),
+        own_feed.clone(),
+    );
     Ok(Service(Arc::new(Inner {
         auth,
+        own_feed,
+        follower,
+        rotate_lease: Lease::new(&wiring, "job rotate"),
         guard,
         tasks: deps.tasks,
         prune_lease: Lease::new(&wiring, "job prune"),
@@ -221,7 +257,7 @@ impl Service {
         self.0.guard.clone()
     }
 
-    /// Starts the sequencer, the consumer of the users feed and the jobs.
+    /// Starts the sequencer, the consumer of the users feed, the own feed and the jobs.
     pub fn start(&self) {
         let inner = &self.0;
         inner.tasks.spawn(inner.auth.sequencer.clone().run());
@@ -231,10 +267,19 @@ impl Service {
             inner.prune_lease.clone(),
             inner.tasks.clone(),
         ));
+        inner.tasks.spawn(jobs::rotate::run(
+            Arc::clone(&inner.auth),
+            inner.rotate_lease.clone(),
+            inner.tasks.clone(),
+        ));
+        let follower = inner.follower.clone();
+        inner.tasks.spawn(follower.run(inner.tasks.clone()));
+        let own_feed = inner.own_feed.clone();
+        inner.tasks.spawn(own_feed.read_keys(inner.tasks.clone()));
     }
 
-    /// Does everything that is due, once: consumes the users feed to its head, prunes, stamps what
-    /// was emitted. True when anything was done.
+    /// Does everything that is due, once: consumes the users feed to its head, prunes, moves the
+    /// keys, stamps what was emitted. True when anything was done.
     ///
     /// # Errors
     /// Those of the feed and of the database.
@@ -243,8 +288,16 @@ impl Service {
         let position = inner.auth.users_feed.catch_up().await?;
         let before = inner.drained.swap(position, Ordering::SeqCst);
         let pruned = jobs::prune::prune(&inner.auth).await?;
+        let moved = Rotation::by_time(&inner.auth)
+            .keep_time()
+            .await
+            .map_err(stoa_feed::Error::effect)?;
+        if moved > 0 {
+            let read = inner.auth.tokens.keys.now().await;
+            read.map_err(stoa_feed::Error::effect)?;
+        }
         let stamped = inner.auth.sequencer.pass().await?;
-        Ok(position != before || pruned > 0 || stamped > 0)
+        Ok(position != before || pruned > 0 || moved > 0 || stamped > 0)
     }
 
     /// Whether the users feed has been caught up with once, and still can be read: an outage of
@@ -267,7 +320,7 @@ mod tests {
     use stoa_proto::auth::auth_client::AuthClient;
     use stoa_proto::auth::{GrantAnonymousRequest, SnapshotRequest};
     use stoa_rpc::LocalSlot;
-    use stoa_types::id::{MarketplaceId, RequestId};
+    use stoa_types::id::RequestId;
     use stoa_types::{ManualClock, OsEntropy, Timestamp};
 
     async fn start(
@@ -301,7 +354,10 @@ mod tests {
             let (fine, marketplace) = (Lifetimes::default(), MarketplaceId::random(&OsEntropy));
             let early = start(db.clone(), [7; 32], fine, marketplace).await;
             assert!(matches!(early, Err(BuildError::NotBootstrapped)));
-            World::new(db.clone()).await;
+            let world = World::new(db.clone()).await;
+            let other = start(db.clone(), [7; 32], fine, marketplace).await;
+            assert!(matches!(other, Err(BuildError::OtherMarketplace { .. })));
+            let marketplace = world.auth.identity.marketplace();
             let other_key = start(db.clone(), [8; 32], fine, marketplace).await;
             assert!(matches!(other_key, Err(BuildError::Keys(BadKeys::OtherMasterKey { .. }))));
             let short = Lifetimes { access_s: 60, ..fine };

@@ -19,7 +19,7 @@ use stoa_proto::{Class, auth as pb, users};
 use stoa_rpc::access_token::AccessClaims;
 use stoa_rpc::{Caller, Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust};
 use stoa_types::id::{ClientId, OperatorId, RequestId, SessionId, UserId};
-use stoa_types::{Clock as _, Entropy, ManualClock, OsEntropy, Problems, SeededEntropy, Timestamp};
+use stoa_types::{Clock as _, ManualClock, OsEntropy, Problems, SeededEntropy, Timestamp};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -69,6 +69,7 @@ impl World {
         let entropy = Arc::new(SeededEntropy::new(11));
         let hasher = PasswordHasher::new(Cost::Test, 2, entropy.clone());
         let preset = Preset {
+            born_in_dev: true,
             operator_email: Some("owner@example.com".into()),
             ..Preset::default()
         };
@@ -237,25 +238,16 @@ impl World {
     pub(crate) async fn another_application(&self, trusted: bool) -> (ClientId, String) {
         use crate::domain::application::{Application, Kind, Secret};
         let text = stoa_credentials::secret::generate("scs_", &*self.entropy);
+        let id = ClientId::random(&*self.entropy);
+        let secret = Secret::new(&text, self.clock.now(), &*self.entropy);
         let application = Application {
-            id: ClientId::random(&*self.entropy),
-            kind: Kind::Marketplace,
             trusted,
-            grants: Kind::Marketplace.default_grants().into(),
-            epoch: 0,
-            deleted: false,
-            secrets: vec![Secret {
-                id: self.entropy.uuid(),
-                hash: stoa_credentials::secret::hash(&text).to_vec(),
-                ends_at: None,
-            }],
+            ..Application::new(id, Kind::Marketplace, "Other", secret)
         };
-        let (new, now) = (&application, self.clock.now());
+        let new = &application;
         self.auth
             .db
-            .write(|tx| async move {
-                crate::store::applications::put_application(&tx, new, "Other", now).await
-            })
+            .write(|tx| async move { crate::store::applications::put_application(&tx, new).await })
             .await
             .unwrap();
         (application.id, text)

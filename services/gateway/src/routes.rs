@@ -173,6 +173,10 @@ routes! {
     Query Operator "search_schemas/query" QuerySearchSchemas operator_api::search_schemas::query;
     Command Operator "search_schemas/set" SetSearchSchema operator_api::search_schemas::set;
     Command Operator "search_schemas/unset" UnsetSearchSchema operator_api::search_schemas::unset;
+    Query Operator "applications/query" QueryApplications operator_api::applications::query;
+    Command Operator "applications/create" CreateApplication operator_api::applications::create;
+    Command Operator "applications/delete" DeleteApplication operator_api::applications::delete;
+    Command Operator "applications/rotate_secret" RotateSecret operator_api::applications::rotate_secret;
     Command Operator "clock/advance" AdvanceClock operator_api::clock::advance;
 }
 

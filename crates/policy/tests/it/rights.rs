@@ -8,49 +8,58 @@ use stoa_types::{Entropy, SeededEntropy};
 /// Rows of the permission matrix of the contract, written by hand: action, then one letter per
 /// level that may do it.
 const MATRIX: &[(&str, &str)] = &[
-    ("marketplace.show", "AUTLIO"),
-    ("users.show", "AUTLIO"),
+    ("marketplace.show", "AUTLIOP"),
+    ("users.show", "AUTLIOP"),
     ("current_user.show", "UTL"),
     ("current_user.create", "AUT"),
     ("current_user.update_profile", "UTL"),
     ("current_user.change_password", "UT"),
     ("current_user.delete", "T"),
-    ("listings.show", "AUTLIO"),
-    ("listings.query", "AUTLIO"),
+    ("listings.show", "AUTLIOP"),
+    ("listings.query", "AUTLIOP"),
     ("own_listings.show", "UTL"),
     ("own_listings.query", "UTL"),
     ("own_listings.create", "UTL"),
     ("own_listings.create_draft", "UTL"),
     ("own_listings.publish_draft", "UTL"),
     ("own_listings.discard_draft", "UTL"),
-    ("listings.update", "UTLIO"),
-    ("listings.open", "UTLIO"),
-    ("listings.close", "UTLIO"),
-    ("listings.create", "IO"),
-    ("listings.approve", "IO"),
+    ("listings.update", "UTLIOP"),
+    ("listings.open", "UTLIOP"),
+    ("listings.close", "UTLIOP"),
+    ("listings.create", "IOP"),
+    ("listings.approve", "IOP"),
     ("transactions.initiate", "UT"),
     ("transactions.initiate_speculative", "UT"),
-    ("transactions.transition", "UTIO"),
-    ("transactions.transition_speculative", "UTIO"),
-    ("transactions.privileged", "TIOS"),
-    ("transactions.show", "UTLIO"),
-    ("transactions.query", "UTLIO"),
-    ("transactions.update_metadata", "IO"),
+    ("transactions.transition", "UTIOP"),
+    ("transactions.transition_speculative", "UTIOP"),
+    ("transactions.privileged", "TIOPS"),
+    ("transactions.show", "UTLIOP"),
+    ("transactions.query", "UTLIOP"),
+    ("transactions.update_metadata", "IOP"),
     ("process_transitions.query", "UTL"),
-    ("messages.query", "UTLIO"),
+    ("messages.query", "UTLIOP"),
     ("messages.send", "UT"),
     ("reviews.query", "AUTLO"),
     ("reviews.show", "AUTLO"),
-    ("users.query", "IO"),
-    ("users.update_profile", "IO"),
+    ("users.query", "IOP"),
+    ("users.update_profile", "IOP"),
     ("users.ban", "O"),
     ("users.unban", "O"),
     ("users.delete", "O"),
-    ("events.query", "I"),
+    ("events.query", "IP"),
     ("search_schemas.query", "O"),
     ("search_schemas.set", "O"),
     ("search_schemas.unset", "O"),
+    ("applications.query", "O"),
+    ("applications.create", "O"),
+    ("applications.delete", "O"),
+    ("applications.rotate_secret", "O"),
     ("clock.advance", "O"),
+    ("users.related", "AUTLIOP"),
+    ("listings.related", "AUTLIOP"),
+    ("transactions.related", "AUTLIOP"),
+    ("token.revoke", "AUTLIO"),
+    ("token.grant", "A"),
     ("users.check_password", "S"),
 ];
 
@@ -134,6 +143,77 @@ fn every_level_may_do_exactly_what_the_matrix_says() {
                 "{name} by {level}"
             );
         }
+    }
+}
+
+/// What the owner's own programs may do, written from the table of the Integration API
+/// (authentication.md 8.1): its reads with what they include, and its commands.
+const FOR_PROGRAMS: &[&str] = &[
+    "marketplace.show",
+    "users.show",
+    "users.query",
+    "users.update_profile",
+    "users.related",
+    "listings.show",
+    "listings.query",
+    "listings.create",
+    "listings.update",
+    "listings.approve",
+    "listings.open",
+    "listings.close",
+    "listings.related",
+    "transactions.show",
+    "transactions.query",
+    "transactions.transition",
+    "transactions.transition_speculative",
+    "transactions.update_metadata",
+    "transactions.related",
+    "messages.query",
+    "events.query",
+];
+
+// contract: security 2.4 (internal callers), security S64
+#[test]
+fn programs_of_the_owner_reach_what_the_integration_api_reaches_and_nothing_else() {
+    let world = World::new();
+    let named_for_client: Vec<&str> = stoa_proto::METHODS
+        .iter()
+        .filter(|method| method.callers.contains(&"client"))
+        .map(|method| method.action)
+        .collect();
+    for action in Action::ALL {
+        let name = action.name();
+        let open = FOR_PROGRAMS.contains(&name);
+        assert_eq!(named_for_client.contains(&name), open, "{name}");
+        let program = world.actor(Level::Service);
+        let admitted = admit(&program, *action, &Standing::default());
+        if open {
+            assert_eq!(admitted, Ok(()), "{name}");
+            let integration = world.actor(Level::Integration);
+            assert_eq!(
+                admit(&integration, *action, &Standing::default()),
+                Ok(()),
+                "{name}"
+            );
+        }
+    }
+    for never in [
+        "current_user.show",
+        "current_user.create",
+        "own_listings.create",
+        "messages.send",
+        "transactions.initiate",
+        "users.ban",
+        "users.delete",
+        "applications.create",
+        "token.grant",
+        "token.revoke",
+        "users.check_password",
+        "feed.follow",
+    ] {
+        let program = world.actor(Level::Service);
+        let refused = admit(&program, action(never), &Standing::default());
+        assert_eq!(refused, Err(Denied::Forbidden), "{never}");
     }
 }
 
@@ -381,6 +461,10 @@ fn an_operator_needs_the_role_as_it_is_now() {
         ("transactions.transition", Role::Staff),
         ("search_schemas.query", Role::ReadOnly),
         ("search_schemas.set", Role::Owner),
+        ("applications.query", Role::ReadOnly),
+        ("applications.create", Role::Owner),
+        ("applications.delete", Role::Owner),
+        ("applications.rotate_secret", Role::Owner),
     ] {
         for role in [Role::ReadOnly, Role::Staff, Role::Owner] {
             let standing = Standing {

@@ -6,6 +6,7 @@ mod backup;
 mod certs;
 mod config;
 mod dev;
+mod keys;
 mod migrate;
 mod process;
 mod restore;
@@ -30,6 +31,8 @@ enum Command {
     Serve(serve::Serve),
     /// Brings every schema up to date.
     Migrate(migrate::Migrate),
+    /// Moves the keys that sign access tokens.
+    Keys(keys::Keys),
     /// Makes certificates.
     Certs(certs::Certs),
     /// Looks at the configuration.
@@ -49,6 +52,7 @@ impl Cli {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Migrate(migrate) => migrate.run(),
+            Command::Keys(keys) => keys.run(),
             Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
             Command::Adopt(adopt) => adopt.run(),

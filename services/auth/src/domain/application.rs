@@ -1,7 +1,7 @@
 //! Applications: the clients of the token endpoint.
 
-use stoa_types::Timestamp;
 use stoa_types::id::ClientId;
+use stoa_types::{Entropy, Timestamp};
 use uuid::Uuid;
 
 /// What an application is for.
@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Marketplace,
     /// The Integration API.
     Integration,
+    /// The owner's own programs, which call the services over gRPC.
+    Internal,
 }
 
 impl Kind {
@@ -18,11 +20,12 @@ impl Kind {
         match self {
             Self::Marketplace => "marketplace",
             Self::Integration => "integration",
+            Self::Internal => "internal",
         }
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Marketplace, Self::Integration]
+        [Self::Marketplace, Self::Integration, Self::Internal]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -32,6 +35,7 @@ impl Kind {
         match self {
             Self::Marketplace => "client_credentials password refresh_token token_exchange",
             Self::Integration => "client_credentials refresh_token",
+            Self::Internal => "client_credentials",
         }
     }
 }
@@ -70,12 +74,18 @@ impl Grant {
 pub(crate) struct Application {
     pub(crate) id: ClientId,
     pub(crate) kind: Kind,
+    pub(crate) name: String,
+    /// Where a login-as may come back to; byte for byte.
+    pub(crate) redirect_uris: Vec<String>,
+    /// What an internal application may do, by the names of actions.
+    pub(crate) actions: Vec<String>,
     /// May exchange its users' tokens for trusted ones.
     pub(crate) trusted: bool,
     /// Grants it may use, joined with spaces.
     pub(crate) grants: String,
     pub(crate) epoch: i64,
     pub(crate) deleted: bool,
+    pub(crate) created_at: Timestamp,
     pub(crate) secrets: Vec<Secret>,
 }
 
@@ -84,6 +94,7 @@ pub(crate) struct Application {
 pub(crate) struct Secret {
     pub(crate) id: Uuid,
     pub(crate) hash: Vec<u8>,
+    pub(crate) created_at: Timestamp,
     pub(crate) ends_at: Option<Timestamp>,
 }
 
@@ -93,10 +104,44 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+impl Secret {
+    /// A secret that counts until it is rotated, from its text.
+    pub(crate) fn new(text: &str, now: Timestamp, entropy: &dyn Entropy) -> Self {
+        Self {
+            id: entropy.uuid(),
+            hash: stoa_credentials::secret::hash(text).to_vec(),
+            created_at: now,
+            ends_at: None,
+        }
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn counts(&self, now: Timestamp) -> bool {
+        self.ends_at.is_none_or(|end| now < end)
+    }
+}
+
 impl Application {
     /// Whether it is of this kind, alive, and may use the grant.
     pub(crate) fn may(&self, kind: Kind, grant: Grant) -> bool {
         self.kind == kind && !self.deleted && grant.is_in(&self.grants)
+    }
+
+    /// A new application of a kind, with what its kind brings and one secret.
+    pub(crate) fn new(id: ClientId, kind: Kind, name: impl Into<String>, secret: Secret) -> Self {
+        Self {
+            id,
+            kind,
+            name: name.into(),
+            redirect_uris: Vec::new(),
+            actions: Vec::new(),
+            trusted: kind == Kind::Marketplace,
+            grants: kind.default_grants().to_owned(),
+            epoch: 0,
+            deleted: false,
+            created_at: secret.created_at,
+            secrets: vec![secret],
+        }
     }
 
     /// The live secret that was presented, if any. Every live one is compared, so that the time
@@ -104,8 +149,7 @@ impl Application {
     pub(crate) fn secret(&self, presented: &str, now: Timestamp) -> Option<Uuid> {
         let mut found = None;
         for secret in &self.secrets {
-            let live = secret.ends_at.is_none_or(|end| now < end);
-            if stoa_credentials::secret::matches(presented, &secret.hash) && live {
+            if stoa_credentials::secret::matches(presented, &secret.hash) && secret.counts(now) {
                 found = Some(secret.id);
             }
         }
@@ -117,7 +161,7 @@ impl Application {
 mod tests {
     use super::*;
     use stoa_credentials::secret;
-    use stoa_types::{Entropy as _, SeededEntropy};
+    use stoa_types::SeededEntropy;
 
     // contract: security S20
     #[test]
@@ -128,20 +172,14 @@ mod tests {
             secret::generate("scs_", &entropy),
             secret::generate("scs_", &entropy),
         );
-        let row = |text: &str, ends_at| Secret {
-            id: entropy.uuid(),
-            hash: secret::hash(text).to_vec(),
-            ends_at,
+        let now = Timestamp::from_ms(0);
+        let id = ClientId::random(&entropy);
+        let first = Secret {
+            ends_at: Some(end),
+            ..Secret::new(&old, now, &entropy)
         };
-        let application = Application {
-            id: ClientId::random(&entropy),
-            kind: Kind::Marketplace,
-            trusted: true,
-            grants: Kind::Marketplace.default_grants().into(),
-            epoch: 0,
-            deleted: false,
-            secrets: vec![row(&old, Some(end)), row(&new, None)],
-        };
+        let mut application = Application::new(id, Kind::Marketplace, "Web", first);
+        application.secrets.push(Secret::new(&new, now, &entropy));
         assert!(application.secret(&old, end.plus_ms(-1)).is_some());
         assert!(application.secret(&old, end).is_none());
         assert!(application.secret(&new, end).is_some());
@@ -150,15 +188,10 @@ mod tests {
 
     #[test]
     fn an_application_uses_the_grants_of_its_kind_while_it_lives() {
-        let mut application = Application {
-            id: ClientId::random(&SeededEntropy::new(1)),
-            kind: Kind::Integration,
-            trusted: false,
-            grants: Kind::Integration.default_grants().into(),
-            epoch: 0,
-            deleted: false,
-            secrets: Vec::new(),
-        };
+        let entropy = SeededEntropy::new(1);
+        let id = ClientId::random(&entropy);
+        let secret = Secret::new("text", Timestamp::from_ms(0), &entropy);
+        let mut application = Application::new(id, Kind::Integration, "Robot", secret);
         assert!(application.may(Kind::Integration, Grant::ClientCredentials));
         assert!(!application.may(Kind::Marketplace, Grant::ClientCredentials));
         assert!(!application.may(Kind::Integration, Grant::Password));

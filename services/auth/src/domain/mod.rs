@@ -3,6 +3,7 @@
 pub(crate) mod application;
 pub(crate) mod family;
 pub(crate) mod lifetimes;
+pub(crate) mod new_application;
 pub(crate) mod revocation;
 pub(crate) mod rotation;
 pub(crate) mod seal;

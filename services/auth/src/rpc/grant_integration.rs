@@ -51,14 +51,18 @@ pub(super) async fn grant_integration(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::rpc::refresh::tests::refresh_of;
     use crate::store::MIGRATIONS;
     use crate::testing::*;
     use stoa_db::{Db, accounting, sql};
 
-    async fn grant(world: &World, client: impl ToString, secret: &str) -> Told<TokenSet> {
+    pub(in crate::rpc) async fn grant(
+        world: &World,
+        client: impl ToString,
+        secret: &str,
+    ) -> Told<TokenSet> {
         let request = GrantIntegrationRequest {
             client_id: client.to_string(),
             client_secret: secret.into(),

@@ -1,14 +1,19 @@
 //! The RPCs, one file each.
 
+mod create_application;
+mod delete_application;
 mod exchange_token;
 mod get_operator_access;
 mod grant_anonymous;
 mod grant_integration;
 mod grant_operator;
 mod grant_password;
+mod grant_service;
+mod query_applications;
 mod query_search_schemas;
 mod refresh;
 mod revoke;
+mod rotate_secret;
 mod set_search_schema;
 mod show_marketplace;
 mod snapshot;
@@ -21,8 +26,10 @@ use crate::store::sessions;
 use std::sync::Arc;
 use stoa_credentials::secret;
 use stoa_proto::auth as pb;
-use stoa_proto::types::Empty;
+use stoa_proto::types::{Empty, Page};
 use stoa_rpc::unary;
+use stoa_types::id::ClientId;
+use stoa_types::{Problem, SourceKind};
 use tonic::{Request, Response, Status};
 
 /// The generated service.
@@ -49,6 +56,9 @@ impl pb::auth_server::Auth for Rpc {
     }
     async fn grant_operator(&self, r: Request<pb::GrantOperatorRequest>) -> Answer<pb::TokenSet> {
         unary(r, |c, m| grant_operator::grant_operator(&self.0, c, m)).await
+    }
+    async fn grant_service(&self, r: Request<pb::GrantServiceRequest>) -> Answer<pb::TokenSet> {
+        unary(r, |c, m| grant_service::grant_service(&self.0, c, m)).await
     }
     async fn refresh(&self, r: Request<pb::RefreshRequest>) -> Answer<pb::TokenSet> {
         unary(r, |c, m| refresh::refresh(&self.0, c, m)).await
@@ -92,6 +102,36 @@ impl pb::auth_server::Auth for Rpc {
         })
         .await
     }
+    async fn create_application(
+        &self,
+        r: Request<pb::CreateApplicationRequest>,
+    ) -> Answer<pb::Application> {
+        unary(r, |c, m| {
+            create_application::create_application(&self.0, c, m)
+        })
+        .await
+    }
+    async fn query_applications(
+        &self,
+        r: Request<pb::QueryApplicationsRequest>,
+    ) -> Answer<pb::QueryApplicationsResponse> {
+        unary(r, |c, m| {
+            query_applications::query_applications(&self.0, c, m)
+        })
+        .await
+    }
+    async fn delete_application(
+        &self,
+        r: Request<pb::DeleteApplicationRequest>,
+    ) -> Answer<pb::Application> {
+        unary(r, |c, m| {
+            delete_application::delete_application(&self.0, c, m)
+        })
+        .await
+    }
+    async fn rotate_secret(&self, r: Request<pb::RotateSecretRequest>) -> Answer<pb::Application> {
+        unary(r, |c, m| rotate_secret::rotate_secret(&self.0, c, m)).await
+    }
     async fn snapshot(&self, r: Request<pb::SnapshotRequest>) -> Answer<pb::SnapshotResponse> {
         unary(r, |c, m| snapshot::snapshot(&self.0, c, m)).await
     }
@@ -108,6 +148,38 @@ impl pb::auth_server::Auth for Rpc {
 
 /// Prefix of refresh tokens, by which scanners find leaks.
 const REFRESH_PREFIX: &str = "srt_";
+
+/// Prefix of client secrets.
+const SECRET_PREFIX: &str = "scs_";
+
+/// The page that is shown when none is named.
+const FIRST_PAGE: Page = Page {
+    page: 1,
+    per_page: 100,
+};
+
+/// What is wrong with a page.
+fn check_page(page: &Page) -> Vec<Problem> {
+    let invalid = |field: &'static str, why| {
+        Problem::invalid_value(SourceKind::Query, vec![field.into()], why)
+    };
+    let mut found = Vec::new();
+    if page.page < 1 {
+        found.push(invalid("page", "must be 1 or more"));
+    }
+    if !(1..=100).contains(&page.per_page) {
+        found.push(invalid("perPage", "must be 1 to 100"));
+    }
+    found
+}
+
+/// The application that a command names.
+fn application_id(text: &str) -> Result<ClientId, Error> {
+    ClientId::parse(text).map_err(|why| {
+        let path = vec!["id".into()];
+        Error::Invalid(Problem::invalid_value(SourceKind::Body, path, why.to_string()).into())
+    })
+}
 
 /// Mandatory parameters: one that was sent without a value counts as left out (RFC 6749 3.2).
 fn given(parameters: &[(&'static str, &str)]) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! A page of search schemas, in the order of kind, scope and key.
 
+use super::{FIRST_PAGE, check_page};
 use crate::Auth;
 use crate::access;
 use crate::domain::search_schema;
@@ -11,18 +12,12 @@ use stoa_proto::types::{Page, PageMeta};
 use stoa_rpc::Caller;
 use stoa_types::{Problem, Problems, SourceKind};
 
-/// The page that is shown when none is named.
-const FIRST: Page = Page {
-    page: 1,
-    per_page: 100,
-};
-
 pub(super) async fn query_search_schemas(
     auth: &Auth,
     caller: Caller,
     request: QuerySearchSchemasRequest,
 ) -> Result<QuerySearchSchemasResponse, Error> {
-    let page = request.page.unwrap_or(FIRST);
+    let page = request.page.unwrap_or(FIRST_PAGE);
     check(&page, &request.schema_for).map_err(Error::Invalid)?;
     access::may_read(auth, &caller, Action::QuerySearchSchemas).await?;
     let (schemas, total_items) =
@@ -38,19 +33,11 @@ pub(super) async fn query_search_schemas(
 }
 
 fn check(page: &Page, kinds: &[String]) -> Result<(), Problems> {
-    let invalid = |field: &'static str, why| {
-        Problem::invalid_value(SourceKind::Query, vec![field.into()], why)
-    };
-    let mut found = Vec::new();
-    if page.page < 1 {
-        found.push(invalid("page", "must be 1 or more"));
-    }
-    if !(1..=100).contains(&page.per_page) {
-        found.push(invalid("perPage", "must be 1 to 100"));
-    }
+    let mut found = check_page(page);
     if kinds.iter().any(|kind| !search_schema::is_kind(kind)) {
-        found.push(invalid(
-            "schemaFor",
+        found.push(Problem::invalid_value(
+            SourceKind::Query,
+            vec!["schemaFor".into()],
             "must be listing, userProfile or transaction",
         ));
     }
@@ -96,14 +83,14 @@ mod tests {
             assert_eq!(first, (vec!["a".into(), "b".into()], 3));
             let second = query(&world, &reader, page(2, 2), &[]).await.unwrap();
             assert_eq!(second, (vec!["c".into()], 3));
-            let none = query(&world, &reader, FIRST, &["transaction"]).await.unwrap();
+            let none = query(&world, &reader, FIRST_PAGE, &["transaction"]).await.unwrap();
             assert_eq!(none, (vec![], 0));
-            for (bad, kinds) in [(page(0, 1), &[][..]), (page(1, 101), &[]), (FIRST, &["x"])] {
+            for (bad, kinds) in [(page(0, 1), &[][..]), (page(1, 101), &[]), (FIRST_PAGE, &["x"])] {
                 assert_eq!(refusal(query(&world, &reader, bad, kinds).await).0, 400);
             }
             let client = world.born.integration_client_id;
             let integration = world.caller(Actor::integration(client));
-            assert_eq!(refusal(query(&world, &integration, FIRST, &[]).await).0, 403);
+            assert_eq!(refusal(query(&world, &integration, FIRST_PAGE, &[]).await).0, 403);
         }
     }
 }

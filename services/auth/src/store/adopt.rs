@@ -1,8 +1,6 @@
 //! What the adoption of a development installation replaces.
 
-use crate::domain::application::Secret;
 use stoa_db::{DbError, Tx, sql};
-use stoa_types::Timestamp;
 use stoa_types::id::ClientId;
 use uuid::Uuid;
 
@@ -12,8 +10,6 @@ stoa_db::statements! {
     REMOVE_SECRETS = "DELETE FROM client_secrets";
     APPLICATIONS = "SELECT id, kind, name FROM applications
                      WHERE deleted_at IS NULL ORDER BY created_at, id";
-    PUT_SECRET = "INSERT INTO client_secrets (id, application_id, hash, created_at)
-                  VALUES ($1, $2, $3, $4)";
 }
 
 /// The installation is another one, for real.
@@ -35,22 +31,4 @@ pub(crate) async fn remove_secrets(tx: &Tx) -> Result<(), DbError> {
 /// Id, kind and name of every application that is not deleted.
 pub(crate) async fn applications(tx: &Tx) -> Result<Vec<(ClientId, String, String)>, DbError> {
     tx.all_as(APPLICATIONS).await
-}
-
-/// Gives an application a secret without an end.
-pub(crate) async fn put_secret(
-    tx: &Tx,
-    application: ClientId,
-    secret: &Secret,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    tx.execute_expecting(
-        1,
-        sql(PUT_SECRET)
-            .bind(secret.id)
-            .bind(application)
-            .bind(secret.hash.as_slice())
-            .bind(now),
-    )
-    .await
 }

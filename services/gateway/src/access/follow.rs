@@ -37,16 +37,13 @@ impl Follow for FollowAuth {
             .into_inner();
         let access = &self.access;
         access.tokens.set_installation(&snapshot.installation_id);
-        access.tokens.clear_keys();
         {
             let mut revocations = access.revocations.write();
             for entry in &snapshot.revocations {
                 revocations.apply(entry);
             }
         }
-        for key in &snapshot.keys {
-            access.tokens.apply_key(key);
-        }
+        access.tokens.set_keys(&snapshot.keys);
         if let Some(settings) = &snapshot.settings {
             access.apply_settings(settings);
         }

@@ -10,6 +10,7 @@ mod bearer;
 mod caches;
 mod contact;
 mod follow;
+mod key_refresh;
 mod revocations;
 mod tokens;
 
@@ -19,6 +20,7 @@ pub(crate) use follow::{FollowAuth, FollowUsers};
 use crate::routes::Api;
 use crate::service::{Peers, SettingsView};
 use caches::AccessCache;
+use key_refresh::KeyRefresh;
 use parking_lot::RwLock;
 use revocations::Revocations;
 use std::sync::Arc;
@@ -29,9 +31,9 @@ use stoa_proto::users::GetAccessRequest;
 use stoa_rpc::{Credentials, Identity, Problem, Problems, status};
 use stoa_types::Clock;
 use stoa_types::id::{RequestId, SessionId};
-use tokens::Tokens;
 pub(crate) use tokens::Verified;
 pub use tokens::access_claims;
+use tokens::{Tokens, Unverified};
 
 /// Everything that tokens and callers are judged by.
 pub(crate) struct Access {
@@ -42,6 +44,7 @@ pub(crate) struct Access {
     settings: RwLock<Arc<SettingsView>>,
     identity: Identity,
     clock: Arc<dyn Clock>,
+    key_refresh: KeyRefresh,
 }
 
 /// A caller whose token is good; not yet admitted to anything.
@@ -59,24 +62,36 @@ impl Access {
             settings: RwLock::default(),
             identity,
             clock,
+            key_refresh: KeyRefresh::default(),
         }
     }
 
     /// Judges the token of a request.
     ///
     /// # Errors
-    /// 503 while the feeds are out of contact, but for a live anonymous token; 401 for a token
+    /// 503 while the feeds are out of contact, but for a live anonymous token, and when a token
+    /// names a key that is not known here and auth does not say which there are; 401 for a token
     /// that is missing, malformed, foreign, expired or revoked.
-    pub(crate) fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         headers: &http::HeaderMap,
         contact: &Contact,
+        peers: &Peers,
+        request: RequestId,
     ) -> Result<Authenticated, Problem> {
         let in_contact = contact.is_alive();
-        let known = bearer::token(headers).and_then(|token| {
-            self.tokens
-                .verify(token, contact.now(self.clock.as_ref()).as_secs())
-        });
+        let known = match bearer::token(headers) {
+            Err(problem) => Err(problem),
+            Ok(token) => {
+                let now_s = || contact.now(self.clock.as_ref()).as_secs();
+                let mut known = self.tokens.verify(token, now_s());
+                if in_contact && matches!(known, Err(Unverified::UnknownKey)) {
+                    self.refresh_keys(peers, request).await?;
+                    known = self.tokens.verify(token, now_s());
+                }
+                known.map_err(|_| Problem::invalid_token())
+            }
+        };
         match known {
             Ok(token) if in_contact || token.actor.level == Level::Anonymous => {
                 if self.revocations.read().is_revoked(&token) {

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_policy::{Actor, Level, Role};
+use stoa_proto::auth::SigningKey;
+use stoa_rpc::Credentials;
 use stoa_rpc::access_token::{AccessClaims, Subject, TYP, issuer};
 use stoa_rpc::keys::{self, VerifyingKey};
-use stoa_rpc::{Credentials, Problem};
 use stoa_types::Timestamp;
 use stoa_types::id::MarketplaceId;
 
@@ -102,6 +103,15 @@ impl Verified {
     }
 }
 
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unverified {
+    /// It is none of ours, or its time is over.
+    Bad,
+    /// It has the form of ours, under a key that is not known here.
+    UnknownKey,
+}
+
 /// Keys of auth, and tokens that they signed.
 pub(crate) struct Tokens {
     marketplace: MarketplaceId,
@@ -134,29 +144,49 @@ impl Tokens {
         *self.issuer.write() = Some(issuer(id));
     }
 
-    /// Forgets all keys, before a snapshot brings them anew.
-    pub(crate) fn clear_keys(&self) {
-        self.keys.write().clear();
+    /// These are all keys, from now on.
+    pub(crate) fn set_keys(&self, keys: &[SigningKey]) {
+        let fresh: HashMap<String, VerifyingKey> = keys
+            .iter()
+            .filter_map(|key| Some((key.kid.clone(), verifying(key)?)))
+            .collect();
+        let former = std::mem::replace(&mut *self.keys.write(), fresh);
+        let gone = former
+            .keys()
+            .any(|kid| keys.iter().all(|key| key.kid != *kid));
+        if gone {
+            self.forget_tokens();
+        }
+    }
+
+    /// Takes those of the keys that are not known yet.
+    pub(crate) fn learn_keys(&self, keys: &[SigningKey]) {
+        for key in keys {
+            if !self.keys.read().contains_key(&key.kid)
+                && let Some(verifying) = verifying(key)
+            {
+                self.keys.write().insert(key.kid.clone(), verifying);
+            }
+        }
     }
 
     /// Takes a key in its present state.
-    pub(crate) fn apply_key(&self, key: &stoa_proto::auth::SigningKey) {
-        match key.state.as_str() {
-            "staged" | "active" | "retiring" => {
-                match VerifyingKey::new(&key.kid, &key.public_key) {
-                    Ok(verifying) => {
-                        self.keys.write().insert(key.kid.clone(), verifying);
-                    }
-                    Err(error) => tracing::error!(kid = key.kid, %error, "A key cannot be used"),
-                }
+    pub(crate) fn apply_key(&self, key: &SigningKey) {
+        match verifying(key) {
+            Some(verifying) => {
+                self.keys.write().insert(key.kid.clone(), verifying);
             }
-            _ => self.revoke_key(&key.kid),
+            None => self.revoke_key(&key.kid),
         }
     }
 
     /// Forgets a key and every token that it signed.
     pub(crate) fn revoke_key(&self, kid: &str) {
         self.keys.write().remove(kid);
+        self.forget_tokens();
+    }
+
+    fn forget_tokens(&self) {
         self.anonymous.invalidate_all();
         self.others.invalidate_all();
     }
@@ -164,20 +194,17 @@ impl Tokens {
     /// The token, when it is one of ours and lives.
     ///
     /// # Errors
-    /// 401 `auth-invalid-access-token`.
-    pub(crate) fn verify(&self, token: &str, now_s: i64) -> Result<Arc<Verified>, Problem> {
+    /// [`Unverified`].
+    pub(crate) fn verify(&self, token: &str, now_s: i64) -> Result<Arc<Verified>, Unverified> {
         let hash: [u8; 32] = digest(&SHA256, token.as_bytes())
             .as_ref()
             .try_into()
-            .map_err(|_| Problem::internal())?;
+            .map_err(|_| Unverified::Bad)?;
         let known = self.others.get(&hash).or_else(|| self.anonymous.get(&hash));
         let verified = match known {
             Some(known) => known,
             None => {
-                let fresh = Arc::new(
-                    self.verify_afresh(token)
-                        .ok_or_else(Problem::invalid_token)?,
-                );
+                let fresh = Arc::new(self.verify_afresh(token)?);
                 let part = match fresh.actor.level {
                     Level::Anonymous => &self.anonymous,
                     _ => &self.others,
@@ -187,22 +214,34 @@ impl Tokens {
             }
         };
         if verified.expires_s <= now_s || verified.issued_s > now_s + 30 {
-            return Err(Problem::invalid_token());
+            return Err(Unverified::Bad);
         }
         Ok(verified)
     }
 
-    fn verify_afresh(&self, token: &str) -> Option<Verified> {
+    fn verify_afresh(&self, token: &str) -> Result<Verified, Unverified> {
         let header = keys::header(token)
             .ok()
-            .filter(|header| header.typ == TYP)?;
-        let key = self.keys.read().get(&header.kid)?.clone();
-        let claims: AccessClaims = key.verify(token).ok()?;
+            .filter(|header| header.typ == TYP)
+            .ok_or(Unverified::Bad)?;
+        let known = self.keys.read().get(&header.kid).cloned();
+        let key = known.ok_or(Unverified::UnknownKey)?;
+        let claims: AccessClaims = key.verify(token).map_err(|_| Unverified::Bad)?;
         if Some(&claims.iss) != self.issuer.read().as_ref() {
-            return None;
+            return Err(Unverified::Bad);
         }
-        Verified::new(claims, header.kid, &self.marketplace)
+        Verified::new(claims, header.kid, &self.marketplace).ok_or(Unverified::Bad)
     }
+}
+
+/// The key, in a state in which its tokens are good.
+fn verifying(key: &SigningKey) -> Option<VerifyingKey> {
+    if !matches!(key.state.as_str(), "staged" | "active" | "retiring") {
+        return None;
+    }
+    VerifyingKey::new(&key.kid, &key.public_key)
+        .inspect_err(|error| tracing::error!(%error, "A key cannot be used"))
+        .ok()
 }
 
 /// For tests that play an issuer: the claims of a user's token.
@@ -237,29 +276,33 @@ pub(super) mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use jsonwebtoken::{Algorithm, EncodingKey, Header};
     use serde_json::{Value, json};
-    use stoa_rpc::keys::SigningKey;
+    use stoa_rpc::keys::SigningKey as Private;
     use stoa_types::SeededEntropy;
     use stoa_types::id::{ClientId, SessionId, UserId};
 
     const NOW: i64 = 1_800_000_000;
 
+    fn public(key: &Private, state: &str) -> SigningKey {
+        SigningKey {
+            kid: key.kid().to_owned(),
+            state: state.to_owned(),
+            public_key: key.public().to_vec().into(),
+        }
+    }
+
     struct World {
         tokens: Tokens,
-        key: SigningKey,
+        key: Private,
         claims: AccessClaims,
     }
 
     fn world() -> World {
         let entropy = SeededEntropy::new(11);
         let marketplace = MarketplaceId::random(&entropy);
-        let key = SigningKey::generate(&entropy);
+        let key = Private::generate(&entropy);
         let tokens = Tokens::new(marketplace);
         tokens.set_installation("test");
-        tokens.apply_key(&stoa_proto::auth::SigningKey {
-            kid: key.kid().to_owned(),
-            state: "active".to_owned(),
-            public_key: key.public().to_vec().into(),
-        });
+        tokens.apply_key(&public(&key, "active"));
         let claims = AccessClaims {
             client_id: Some(ClientId::random(&entropy)),
             mkt: marketplace.to_string(),
@@ -315,6 +358,37 @@ pub(super) mod tests {
         assert!(w.tokens.verify(&token, NOW).is_err());
     }
 
+    // contract: security 2.3, security S67
+    #[test]
+    fn keys_come_and_go_without_a_moment_without_any() {
+        let w = world();
+        let token = w.key.sign(TYP, &w.claims).unwrap();
+        let next = Private::generate(&SeededEntropy::new(5));
+        let later = next.sign(TYP, &w.claims).unwrap();
+        let unknown = w.tokens.verify(&later, NOW).err();
+        assert_eq!(unknown, Some(Unverified::UnknownKey));
+        w.tokens
+            .learn_keys(&[public(&next, "active"), public(&w.key, "revoked")]);
+        assert!(w.tokens.verify(&later, NOW).is_ok());
+        assert!(
+            w.tokens.verify(&token, NOW).is_ok(),
+            "learning takes nothing away"
+        );
+        w.tokens
+            .set_keys(&[public(&next, "active"), public(&w.key, "retiring")]);
+        assert!(w.tokens.verify(&token, NOW).is_ok());
+        w.tokens.set_keys(&[public(&next, "active")]);
+        assert_eq!(
+            w.tokens.verify(&token, NOW).err(),
+            Some(Unverified::UnknownKey)
+        );
+        w.tokens.apply_key(&public(&next, "gone"));
+        assert_eq!(
+            w.tokens.verify(&later, NOW).err(),
+            Some(Unverified::UnknownKey)
+        );
+    }
+
     // contract: security S1
     #[test]
     fn forgeries_are_refused() {
@@ -336,7 +410,7 @@ pub(super) mod tests {
             )
         };
         let kid = w.key.kid();
-        let other = SigningKey::generate(&SeededEntropy::new(99));
+        let other = Private::generate(&SeededEntropy::new(99));
         let hs256 = {
             let mut head = Header::new(Algorithm::HS256);
             head.typ = Some(TYP.into());

@@ -321,7 +321,10 @@ async fn admit(
     action: Action,
     seen: &mut Seen,
 ) -> Result<(Authenticated, Actor), Problems> {
-    let caller = gateway.access.authenticate(headers, &gateway.contact)?;
+    let caller = gateway
+        .access
+        .authenticate(headers, &gateway.contact, gateway.peers(), seen.request)
+        .await?;
     seen.actor = Some(caller.token.actor.clone());
     let actor = gateway
         .access

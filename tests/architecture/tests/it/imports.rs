@@ -27,6 +27,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stoa-telemetry",
         ],
     ),
+    // What an owner's program outside of this house would have.
+    ("stoa-internal-client", &["stoa-proto"]),
     ("stoa-auth", SERVICE),
     ("stoa-users", SERVICE),
     ("stoa-listings", SERVICE),

@@ -4,10 +4,12 @@
 
 mod access_matrix;
 mod adopting;
+mod applications;
 mod bad_input;
 mod bans;
 mod deletions;
 mod fail_closed;
+mod keys;
 mod parts;
 mod restoring;
 mod routes;

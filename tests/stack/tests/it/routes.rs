@@ -236,6 +236,16 @@ pub(crate) fn rows() -> Vec<Row> {
             "O",
             json!({ "scope": "public", "key": "nothing" }),
         ),
+        query(Operator, "applications/query", "O", ""),
+        // Without a name: nothing is made.
+        command(
+            Operator,
+            "applications/create",
+            "O",
+            json!({ "kind": "integration", "name": " " }),
+        ),
+        command(Operator, "applications/delete", "O", id()),
+        command(Operator, "applications/rotate_secret", "O", id()),
         // There is no clock to move without `--virtual-clock`.
         command(Operator, "clock/advance", "O", json!({ "seconds": 1 })),
     ]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stoa_proto::Class;
 use stoa_proto::auth::{
     ExchangeTokenRequest, GrantAnonymousRequest, GrantIntegrationRequest, GrantOperatorRequest,
-    GrantPasswordRequest, RefreshRequest, TokenSet,
+    GrantPasswordRequest, GrantServiceRequest, RefreshRequest, TokenSet,
 };
 use stoa_rpc::{Problem, Problems};
 
@@ -26,6 +26,14 @@ pub(crate) async fn token(call: AuthCall) -> Result<Value, Problems> {
                 source,
             };
             Call::ask(auth.grant_integration(command().request(message))).await?
+        }
+        ("client_credentials", Some("service")) => {
+            let message = GrantServiceRequest {
+                client_id: owned("client_id")?,
+                client_secret: owned("client_secret")?,
+                source,
+            };
+            Call::ask(auth.grant_service(command().request(message))).await?
         }
         ("client_credentials", Some("public-read")) => {
             let message = GrantAnonymousRequest {

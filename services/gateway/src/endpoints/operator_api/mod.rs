@@ -1,5 +1,6 @@
 //! `/v1/operator_api`: what the people do who run the marketplace.
 
+pub(crate) mod applications;
 pub(crate) mod clock;
 pub(crate) mod search_schemas;
 pub(crate) mod users;

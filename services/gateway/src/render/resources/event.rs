@@ -125,6 +125,7 @@ fn write_resource(w: &mut Writer, resource: &Resource, marketplace: &str) {
         | Resource::PermissionSet(..)
         | Resource::ProcessTransition(_)
         | Resource::SearchSchema(_)
+        | Resource::Application(_)
         | Resource::Event(_) => {}
     }
     w.end_map().end_map();

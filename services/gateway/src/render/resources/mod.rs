@@ -1,5 +1,6 @@
 //! Resources: their ids, types, attributes and relationships.
 
+mod application;
 mod event;
 mod listing;
 mod marketplace;
@@ -26,6 +27,7 @@ pub(crate) enum Resource {
     Review(transactions::Review),
     ProcessTransition(transactions::ProcessTransition),
     SearchSchema(auth::SearchSchema),
+    Application(auth::Application),
     Event(Box<event_log::LoggedEvent>),
 }
 
@@ -43,6 +45,7 @@ pub(crate) enum Kind {
     Review,
     ProcessTransition,
     SearchSchema,
+    Application,
     Event,
 }
 
@@ -61,6 +64,7 @@ impl Kind {
             Self::Review => "review",
             Self::ProcessTransition => "processTransition",
             Self::SearchSchema => "searchSchema",
+            Self::Application => "application",
             Self::Event => "event",
         }
     }
@@ -104,6 +108,7 @@ impl Resource {
             Self::Review(_) => Kind::Review,
             Self::ProcessTransition(_) => Kind::ProcessTransition,
             Self::SearchSchema(_) => Kind::SearchSchema,
+            Self::Application(_) => Kind::Application,
             Self::Event(_) => Kind::Event,
         }
     }
@@ -124,6 +129,7 @@ impl Resource {
             Self::ProcessTransition(transition) => &transition.id,
             // A schema is named by kind, scope and key, all among its attributes.
             Self::SearchSchema(_) => "",
+            Self::Application(application) => &application.id,
             Self::Event(event) => event.event.as_ref().map_or("", |event| &event.id),
         }
     }
@@ -162,6 +168,7 @@ impl Resource {
             Self::Review(review) => transaction::review_attributes(w, review, wanted),
             Self::ProcessTransition(next) => transaction::process_transition(w, next, wanted),
             Self::SearchSchema(schema) => search_schema::attributes(w, schema, wanted),
+            Self::Application(found) => application::attributes(w, found, wanted),
             Self::Event(event) => event::attributes(w, event, wanted),
         }
     }
@@ -184,6 +191,7 @@ impl Resource {
             | Self::PermissionSet(..)
             | Self::ProcessTransition(_)
             | Self::SearchSchema(_)
+            | Self::Application(_)
             | Self::Event(_) => None,
         }
     }
