@@ -52,7 +52,7 @@ enum Step {
 impl Keys {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = Config::read(self.config.as_deref())?;
-        process::run(&config.clone(), self.work(config))
+        process::run(&config.clone(), "stoa-keys", self.work(config))
     }
 
     async fn work(self, config: Config) -> anyhow::Result<()> {
