@@ -29,6 +29,8 @@ use stoa_types::{Clock, Entropy, OsEntropy, SystemClock};
 
 /// Pause before another try to open the database.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Milliseconds that a gateway's clock may differ from that of `auth`.
+const CLOCKS_APART_MS: i64 = 2000;
 
 /// What a process has before its service is built.
 pub(crate) struct Surroundings {
@@ -271,6 +273,20 @@ async fn auth(
     Service::auth(host, options, db, identity).await
 }
 
+/// Holds the clock of a gateway to that of `auth`: one that is set while the gateway runs, by hand
+/// or by fault, changes nothing.
+async fn keep_time(gateway: &Gateway, clock: &DatabaseClock) {
+    loop {
+        if let Some(auths) = gateway.auths_time() {
+            let own = clock.now();
+            // What lies between is the way of the heartbeat.
+            let agreed = own.ms_since(auths).abs() <= CLOCKS_APART_MS;
+            clock.tell(if agreed { own } else { auths });
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
 /// The process of the gateway.
 pub(crate) struct Gate;
 
@@ -282,6 +298,7 @@ impl Gate {
     pub(crate) async fn start(config: &Config, surroundings: Surroundings) -> anyhow::Result<()> {
         let identity = surroundings.identity(config, "gateway")?;
         let tasks = surroundings.tasks.clone();
+        let clock = Arc::clone(&surroundings.clock);
         let gateway = Gateway::new(stoa_gateway::Deps {
             identity,
             peers: surroundings.peers,
@@ -299,6 +316,15 @@ impl Gate {
             .with_context(|| format!("cannot listen on {}", config.http.management))?;
         let address = public.local_addr()?;
         gateway.start();
+        tasks.spawn({
+            let (gateway, tasks) = (Arc::clone(&gateway), tasks.clone());
+            async move {
+                tokio::select! {
+                    () = tasks.stopping() => {}
+                    () = keep_time(&gateway, &clock) => {}
+                }
+            }
+        });
         tasks.spawn(public.run());
         tasks.spawn(management.run());
         tracing::info!(%address, "Taking requests");

@@ -204,6 +204,13 @@ impl Gateway {
         }
     }
 
+    /// The time of `auth` while its feed speaks: for a process whose own clock may be wrong.
+    pub fn auths_time(&self) -> Option<Timestamp> {
+        self.contact
+            .auths_time()
+            .filter(|_| self.contact.is_alive())
+    }
+
     /// True once keys, revocations and settings are complete.
     pub fn is_ready(&self) -> bool {
         self.followers.iter().all(Follower::is_ready)

@@ -29,14 +29,13 @@ impl Contact {
     /// Time for judging tokens: our clock, but never behind auth's own.
     pub(crate) fn now(&self, clock: &dyn Clock) -> Timestamp {
         let own = clock.now();
-        let auths = self
-            .auth
-            .owner_time_ms()
-            .zip(self.auth.last_heard())
-            .map(|(ms, heard)| {
-                let since = i64::try_from(heard.elapsed().as_millis()).unwrap_or(i64::MAX);
-                Timestamp::from_ms(ms).plus_ms(since)
-            });
-        auths.map_or(own, |theirs| theirs.max(own))
+        self.auths_time().map_or(own, |theirs| theirs.max(own))
+    }
+
+    /// The time of auth, as it last said and what has passed since. Nothing before the first word.
+    pub(crate) fn auths_time(&self) -> Option<Timestamp> {
+        let (ms, heard) = self.auth.owner_time_ms().zip(self.auth.last_heard())?;
+        let since = i64::try_from(heard.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Some(Timestamp::from_ms(ms).plus_ms(since))
     }
 }
