@@ -4,5 +4,6 @@
 
 mod guard;
 mod process;
+mod programs;
 mod remote;
 mod tls;

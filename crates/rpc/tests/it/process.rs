@@ -22,6 +22,8 @@ use tower::{Service as _, ServiceExt as _};
 pub(crate) const SHOW: &str = "/stoa.users.v1.Users/Show";
 /// A command.
 pub(crate) const BAN: &str = "/stoa.users.v1.Users/Ban";
+/// A command that is open to programs of the owner.
+pub(crate) const UPDATE: &str = "/stoa.users.v1.Users/UpdateProfile";
 /// A stream.
 pub(crate) const FOLLOW: &str = "/stoa.feed.v1.Feed/Follow";
 
@@ -258,7 +260,8 @@ fn router(state: &Arc<State>) -> axum::Router {
     };
     axum::Router::new()
         .route(SHOW, axum::routing::any(answer.clone()))
-        .route(BAN, axum::routing::any(answer))
+        .route(BAN, axum::routing::any(answer.clone()))
+        .route(UPDATE, axum::routing::any(answer))
         .route(FOLLOW, axum::routing::any(stream))
 }
 
