@@ -1,13 +1,13 @@
 //! The ten commands of `deploy/README.md` without a cluster: what the manifests hold is laid out as
 //! files on this machine, moved to loopback, and the processes are started with it.
 
-use super::installation::{Installation, Running};
-use super::manifests::PROCESSES;
+use super::installation::{self, Installation};
 use super::programs::text;
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
-use stoa_testkit::callers::Marketplace;
+use stoa_testkit::callers::{Marketplace, PASSWORD};
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn the_readme_leads_to_a_working_marketplace() {
@@ -19,18 +19,40 @@ async fn the_readme_leads_to_a_working_marketplace() {
     // A second migration of the same release finds nothing to do.
     installation.migrate();
 
-    let processes: Vec<Running> = PROCESSES
-        .iter()
-        .map(|name| installation.start(name))
-        .collect();
-    for process in &processes {
-        process.passes_its_probes().await;
-    }
-    sign_up_and_search(&installation.marketplace()).await;
+    let processes = installation.start_all().await;
+    let marketplace = installation.marketplace();
+    sign_up_and_search(&marketplace).await;
     ask_as_the_readme_does(&installation);
-    for process in processes {
-        process.stops_in_order();
+
+    // Somebody is deleted after the backup; the ledger remembers it.
+    let kept = marketplace.sign_up("kept").await;
+    let gone = marketplace.sign_up("gone").await;
+    let dump = installation.dump();
+    let trusted = marketplace.trusted(gone.token()).await;
+    let body = json!({ "currentPassword": PASSWORD });
+    marketplace
+        .command("/v1/api/current_user/delete", &trusted, &body)
+        .await
+        .expect(200);
+    let until = Instant::now() + PATIENCE;
+    while !installation.ledger().contains(&gone.id) {
+        assert!(Instant::now() < until, "{}", installation.ledger());
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    installation::stop_all(processes);
+
+    // contract: security S47
+    installation.bring_back(&dump);
+    installation.replay();
+    let processes = installation.start_all().await;
+    let dead = marketplace.try_log_in(&gone.email, PASSWORD).await;
+    assert_eq!(dead.status, 401, "{}", dead.text());
+    let old = marketplace
+        .read("/v1/api/current_user/show", kept.token())
+        .await;
+    assert_eq!(old.status, 401, "a session of before the restore");
+    marketplace.log_in(&kept.email).await;
+    installation::stop_all(processes);
 }
 
 /// Longest wait for an event to pass through the feeds.
@@ -66,7 +88,7 @@ async fn sign_up_and_search(marketplace: &Marketplace) {
     assert_eq!(found["data"][0]["id"], listing.as_str());
     marketplace.operator().await;
     let integration = marketplace.integration().await;
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let until = Instant::now() + PATIENCE;
     loop {
         let events = marketplace.events_after(&integration.access, 0).await;
         let types: Vec<_> = events
@@ -77,7 +99,7 @@ async fn sign_up_and_search(marketplace: &Marketplace) {
         if all.into_iter().all(|one| types.iter().any(|t| *t == one)) {
             return;
         }
-        assert!(tokio::time::Instant::now() < until, "{types:?}");
+        assert!(Instant::now() < until, "{types:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

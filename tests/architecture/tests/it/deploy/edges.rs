@@ -173,9 +173,9 @@ fn only_the_gateway_is_reachable_from_another_namespace_and_only_listed_things_o
 }
 
 #[test]
-fn only_services_and_the_migration_reach_the_database() {
+fn only_services_and_the_jobs_reach_the_database() {
     let mut expected: BTreeSet<&str> = services().collect();
-    expected.insert("migrate");
+    expected.extend(["migrate", "restore"]);
     let selected = |selector: &'static Value| -> BTreeSet<&str> {
         let expression = &selector["matchExpressions"][0];
         assert_eq!(expression["key"], "app.kubernetes.io/name");

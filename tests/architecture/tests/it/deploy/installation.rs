@@ -25,6 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the manifests have the files of a container.
 const FILES: &str = "/etc/stoa/";
 
+/// Where they have volumes that outlive pods.
+const VOLUMES: &str = "/var/lib/stoa/";
+
+/// The process that writes the ledger.
+const LEDGER: &str = "ledger";
+
 /// Ports of a process: public or gRPC, and management.
 #[derive(Clone, Copy)]
 struct Ports {
@@ -105,7 +111,7 @@ impl Installation {
             ..Purpose::default()
         })
         .unwrap();
-        let ports = PROCESSES.map(|name| {
+        let ports = PROCESSES.into_iter().chain([LEDGER]).map(|name| {
             let ports = Ports {
                 http: free(),
                 rpc: free(),
@@ -117,7 +123,7 @@ impl Installation {
             secrets: Overlay::of("secrets", kustomize(&secrets)),
             overlay: Overlay::get("dev"),
             folder,
-            ports: ports.into_iter().collect(),
+            ports: ports.collect(),
             database,
             postgres,
             programs: xtask::install::postgres().unwrap(),
@@ -171,18 +177,60 @@ impl Installation {
         run(&mut self.command("Job", "migrate"));
     }
 
+    /// Starts every process, and waits until all pass their probes.
+    pub(crate) async fn start_all(&self) -> Vec<Running> {
+        let names = PROCESSES.into_iter().chain([LEDGER]);
+        let processes: Vec<_> = names.map(|name| self.start(name)).collect();
+        for process in &processes {
+            process.passes_its_probes().await;
+        }
+        processes
+    }
+
+    /// A backup of the database, as the README makes it.
+    pub(crate) fn dump(&self) -> PathBuf {
+        let file = self.folder().join("stoa.dump");
+        let url = self.postgres.url.replace("/postgres?", "/stoa?");
+        run(Command::new(self.programs.join("pg_dump"))
+            .args(["--format=custom", "--dbname", &url, "--file"])
+            .arg(&file));
+        file
+    }
+
+    /// A lost database, and its return from a backup, as the README brings it back.
+    pub(crate) fn bring_back(&self, dump: &Path) {
+        self.psql("postgres", &["--command", "DROP DATABASE stoa"]);
+        self.prepare_database();
+        let url = self.postgres.url.replace("/postgres?", "/stoa?");
+        run(Command::new(self.programs.join("pg_restore"))
+            .args(["--exit-on-error", "--dbname", &url])
+            .arg(dump));
+    }
+
+    /// Runs a Job of the CronJob.
+    pub(crate) fn replay(&self) -> String {
+        run(&mut self.command("CronJob", "restore"))
+    }
+
+    /// The ledger.
+    pub(crate) fn ledger(&self) -> String {
+        let file = self.folder().join("volumes/ledger/stoa.ledger");
+        std::fs::read_to_string(file).unwrap_or_default()
+    }
+
     /// Starts the process of a Deployment.
-    pub(crate) fn start(&self, name: &'static str) -> Running {
+    fn start(&self, name: &'static str) -> Running {
         let log = self.folder().join(format!("{name}.log"));
         let file = std::fs::File::create(&log).unwrap();
         let child = self
-            .command("Deployment", name)
+            .command(kind_of(name), name)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()
             .unwrap();
-        let container = self.overlay.container("Deployment", name);
+        let kind = kind_of(name);
+        let container = self.overlay.container(kind, name);
         let page = |probe: &str| {
             container[probe]["httpGet"]["path"]
                 .as_str()
@@ -202,7 +250,7 @@ impl Installation {
     /// files in a folder of this machine and its addresses on loopback.
     fn command(&self, kind: &'static str, name: &'static str) -> Command {
         let folder = self.folder().join(format!("{name}.pod"));
-        let spec = &self.overlay.object(kind, name)["spec"]["template"]["spec"];
+        let spec = self.overlay.pod(kind, name);
         let container = self.overlay.container(kind, name);
         for mount in list(&container["volumeMounts"]) {
             let path = mount["mountPath"].as_str().unwrap();
@@ -229,6 +277,9 @@ impl Installation {
     /// Writes what a volume holds, with the mode that the manifest asks for.
     fn lay_out(&self, pod: &'static str, volume: &Value, folder: &str) {
         std::fs::create_dir_all(folder).unwrap();
+        if volume.get("persistentVolumeClaim").is_some() {
+            return;
+        }
         let (files, mode) = if let Some(secret) = volume.get("secret") {
             let object = self
                 .secrets
@@ -276,7 +327,9 @@ impl Installation {
             let address = format!("localhost:{}", self.ports[service].rpc);
             text = text.replace(&format!("\"{service}:9090\""), &format!("\"{address}\""));
         }
+        let volumes = self.folder().join("volumes");
         text.replace("@postgres/", &format!("@localhost:{}/", self.database))
+            .replace(VOLUMES, &format!("{}/", volumes.display()))
             .replace(FILES, &format!("{}{FILES}", folder.display()))
     }
 
@@ -360,6 +413,14 @@ impl Installation {
     }
 }
 
+fn kind_of(process: &str) -> &'static str {
+    if process == LEDGER {
+        "StatefulSet"
+    } else {
+        "Deployment"
+    }
+}
+
 fn role_of(service: &str) -> String {
     format!("stoa_{}", service.replace('-', "_"))
 }
@@ -385,7 +446,7 @@ impl Running {
     }
 
     /// Waits until the pages that the probes ask for are good.
-    pub(crate) async fn passes_its_probes(&self) {
+    async fn passes_its_probes(&self) {
         let until = Instant::now() + PATIENCE;
         for page in &self.probes {
             loop {
@@ -403,12 +464,22 @@ impl Running {
             }
         }
     }
+}
 
-    /// As the kubelet ends a pod.
-    pub(crate) fn stops_in_order(mut self) {
-        run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
-        let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), Some(0), "{}:\n{}", self.name, self.said());
+/// Tells all processes to stop, as the kubelet does, and waits until they have.
+pub(crate) fn stop_all(processes: Vec<Running>) {
+    for process in &processes {
+        run(Command::new("kill").args(["-TERM", &process.child.id().to_string()]));
+    }
+    for mut process in processes {
+        let status = process.child.wait().unwrap();
+        assert_eq!(
+            status.code(),
+            Some(0),
+            "{}:\n{}",
+            process.name,
+            process.said()
+        );
     }
 }
 

@@ -23,6 +23,16 @@ pub(crate) fn services() -> impl Iterator<Item = &'static str> {
     PROCESSES.into_iter().filter(|name| *name != "gateway")
 }
 
+/// Every object whose pods run the binary.
+pub(crate) fn workloads() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let processes = PROCESSES.into_iter().map(|name| ("Deployment", name));
+    processes.chain([
+        ("StatefulSet", "ledger"),
+        ("Job", "migrate"),
+        ("CronJob", "restore"),
+    ])
+}
+
 /// Everything that an overlay consists of.
 pub(crate) struct Overlay {
     pub(crate) name: &'static str,
@@ -90,15 +100,19 @@ impl Overlay {
 
     /// Every object with pods, with the template of its pods.
     pub(crate) fn pods(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.objects.iter().filter_map(|object| {
-            let template = object.pointer("/spec/template")?;
-            Some((name_of(object), template))
-        })
+        self.objects
+            .iter()
+            .filter_map(|object| Some((name_of(object), template_of(object)?)))
     }
 
-    /// The one container of the pods of a Deployment or Job.
+    /// The pods of an object.
+    pub(crate) fn pod(&self, kind: &'static str, name: &str) -> &Value {
+        &template_of(self.object(kind, name)).unwrap()["spec"]
+    }
+
+    /// The one container of the pods of an object.
     pub(crate) fn container(&self, kind: &'static str, name: &str) -> &Value {
-        let containers = &self.object(kind, name)["spec"]["template"]["spec"]["containers"];
+        let containers = &self.pod(kind, name)["containers"];
         assert_eq!(
             list(containers).len(),
             1,
@@ -112,6 +126,12 @@ impl Overlay {
         let map = self.generated("ConfigMap", "stoa-config");
         map["data"]["stoa.toml"].as_str().unwrap()
     }
+}
+
+/// The template of an object's pods; nothing for one that has none.
+fn template_of(object: &Value) -> Option<&Value> {
+    let template = object.pointer("/spec/template");
+    template.or_else(|| object.pointer("/spec/jobTemplate/spec/template"))
 }
 
 /// The name of an object.

@@ -50,9 +50,9 @@ fn dev_has_one_of_each_process_and_a_database_of_its_own() {
     let overlay = Overlay::get("dev");
     assert_eq!(overlay.names("Deployment").len(), PROCESSES.len());
     assert_eq!(overlay.of_kind("HorizontalPodAutoscaler").count(), 0);
-    assert_eq!(overlay.names("StatefulSet"), ["postgres"]);
+    assert_eq!(overlay.names("StatefulSet"), ["ledger", "postgres"]);
     for overlay in Overlay::all().filter(|o| o.name != "dev") {
-        assert_eq!(overlay.of_kind("StatefulSet").count(), 0);
+        assert_eq!(overlay.names("StatefulSet"), ["ledger"]);
     }
 }
 

@@ -1,4 +1,4 @@
-use super::manifests::{Overlay, PROCESSES, environment, list, services, words};
+use super::manifests::{Overlay, PROCESSES, environment, list, services, words, workloads};
 use super::programs::text;
 use super::settings;
 use clap::Parser as _;
@@ -22,9 +22,19 @@ fn every_process_of_the_binary_has_its_deployment_and_its_command_line() {
             assert_eq!(&args[..2], ["serve", name]);
             accepts(&args);
         }
-        let args = words(&overlay.container("Job", "migrate")["args"]);
-        assert_eq!(args[0], "migrate");
-        accepts(&args);
+        for (kind, name) in workloads() {
+            accepts(&words(&overlay.container(kind, name)["args"]));
+        }
+        let ledger = &overlay.container("StatefulSet", "ledger")["args"];
+        assert_eq!(
+            ledger,
+            &overlay.container("Deployment", "event-log")["args"]
+        );
+        // Only by hand.
+        assert_eq!(
+            overlay.object("CronJob", "restore")["spec"]["suspend"],
+            true
+        );
     }
 }
 
@@ -61,8 +71,8 @@ fn installation() -> Vec<(String, String)> {
 fn every_key_of_the_configuration_is_one_of_the_binary() {
     assert!(installation().len() >= 5);
     for overlay in Overlay::all() {
-        for name in PROCESSES {
-            settings_of(overlay, overlay.container("Deployment", name));
+        for (kind, name) in workloads() {
+            settings_of(overlay, overlay.container(kind, name));
         }
         let migrate = settings_of(overlay, overlay.container("Job", "migrate"));
         // The names of the roles in deploy/postgres/roles.sql.
@@ -152,7 +162,7 @@ fn a_pod_has_the_time_that_the_binary_takes_to_stop() {
     assert!(text("crates/stoa/src/commands/process.rs").contains(&stop));
     for overlay in Overlay::all() {
         for name in PROCESSES {
-            let spec = &overlay.object("Deployment", name)["spec"]["template"]["spec"];
+            let spec = overlay.pod("Deployment", name);
             let wait = &spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
             let wait = wait.as_u64().unwrap();
             let given = spec["terminationGracePeriodSeconds"].as_u64().unwrap();
@@ -166,9 +176,8 @@ fn every_file_that_a_setting_names_is_mounted_and_made() {
     let made = text("deploy/kubernetes/secrets/kustomization.yaml");
     let made: Value = serde_saphyr::from_str(&made).unwrap();
     for overlay in Overlay::all() {
-        let processes = PROCESSES.map(|name| ("Deployment", name));
-        for (kind, name) in processes.into_iter().chain([("Job", "migrate")]) {
-            let template = &overlay.object(kind, name)["spec"]["template"]["spec"];
+        for (kind, name) in workloads() {
+            let template = overlay.pod(kind, name);
             let container = overlay.container(kind, name);
             let config = settings_of(overlay, container);
             let mut files = vec![
@@ -179,7 +188,7 @@ fn every_file_that_a_setting_names_is_mounted_and_made() {
                 config.bootstrap.integration_client_secret_file,
                 config.bootstrap.operator_password_file,
             ];
-            if kind == "Deployment" {
+            if ["Deployment", "StatefulSet"].contains(&kind) {
                 files.extend([
                     config.tls.ca,
                     config.tls.certificate,
@@ -252,6 +261,33 @@ pub(crate) fn every_certificate_is_named_after_its_process(overlay: &Overlay) {
     }
 }
 
+/// A pod that two objects select would be counted, scaled and judged as another one's.
+#[test]
+fn every_object_selects_its_own_pods_and_the_services_select_all_of_a_process() {
+    let matches = |selector: &Value, labels: &Value| {
+        let wanted = selector.as_object().unwrap();
+        wanted.iter().all(|(key, value)| &labels[key] == value)
+    };
+    for overlay in Overlay::all() {
+        for kind in ["Deployment", "StatefulSet"] {
+            for object in overlay.of_kind(kind) {
+                let selector = &object["spec"]["selector"]["matchLabels"];
+                let selected: Vec<_> = overlay
+                    .pods()
+                    .filter(|(_, template)| matches(selector, &template["metadata"]["labels"]))
+                    .map(|(name, _)| name)
+                    .collect();
+                assert_eq!(selected, [object["metadata"]["name"].as_str().unwrap()]);
+            }
+        }
+        let selector = &overlay.object("Service", "event-log")["spec"]["selector"];
+        for (kind, name) in [("Deployment", "event-log"), ("StatefulSet", "ledger")] {
+            let template = &overlay.object(kind, name)["spec"]["template"];
+            assert!(matches(selector, &template["metadata"]["labels"]));
+        }
+    }
+}
+
 /// README.md tells how many connections the database must allow.
 #[test]
 fn the_database_has_connections_for_all_replicas() {
@@ -264,6 +300,8 @@ fn the_database_has_connections_for_all_replicas() {
         let pods = scaler["spec"]["maxReplicas"].as_u64().unwrap() + 1;
         most += pods * u64::from(config.database.max_connections);
     }
+    let ledger = settings_of(overlay, overlay.container("StatefulSet", "ledger"));
+    most += u64::from(ledger.database.max_connections);
     let told = format!("`max_connections` of {most}");
     assert!(text("deploy/README.md").contains(&told), "{told}");
     let each = services().map(|name| {
@@ -271,8 +309,8 @@ fn the_database_has_connections_for_all_replicas() {
             .database
             .max_connections
     });
-    // Two pods of each while one is replaced, and the migration.
-    let dev = each.map(|n| u64::from(n) * 2).sum::<u64>() + 3;
+    // Two pods of each while one is replaced, the ledger's, the migration, the superuser.
+    let dev = each.map(|n| u64::from(n) * 2).sum::<u64>() + 8 + 1 + 3;
     let postgres = overlay_args(Overlay::get("dev"));
     let given = postgres
         .iter()
