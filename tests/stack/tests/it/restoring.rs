@@ -13,6 +13,7 @@ use stoa::backup::{Sealer, take};
 use stoa::ledger::{Ledger, Record, Standing};
 use stoa::restore::{LedgerSource, Plan, Replayed, Rules, restore};
 use stoa_testkit::callers::{PASSWORD, Person};
+use stoa_testkit::http::Reply;
 use stoa_types::{OsEntropy, SystemClock};
 use tempfile::TempDir;
 
@@ -96,9 +97,23 @@ async fn write_on(world: &World, person: &Person, listing: &str, stop: &AtomicBo
     }
 }
 
-async fn events(world: &World) -> Vec<Value> {
-    let integration = world.integration().await.access;
-    world.events_after(&integration, 0).await
+/// A token of an integration application.
+async fn integration_grant(world: &World, id: &str, secret: &str) -> Reply {
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("scope", "integ"),
+        ("client_id", id),
+        ("client_secret", secret),
+    ];
+    world.grant(&fields).await
+}
+
+/// An operator's command about an application; gives its secret, if the answer shows one.
+async fn application(world: &World, operator: &str, verb: &str, body: Value) -> (String, String) {
+    let path = format!("/v1/operator_api/applications/{verb}");
+    let reply = world.command(&path, operator, &body).await.expect(200);
+    let secret = reply.json()["data"]["attributes"]["clientSecret"].clone();
+    (reply.id(), secret.as_str().unwrap_or_default().to_owned())
 }
 
 fn number(event: &Value) -> u64 {
@@ -135,6 +150,11 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
         .await
         .expect(200);
     world.operate(&operator.access, "ban", &pardoned.id).await;
+    let body = json!({ "kind": "integration", "name": "Second" });
+    let (second, its_secret) = application(&world, &operator.access, "create", body).await;
+    integration_grant(&world, &second, &its_secret)
+        .await
+        .expect(200);
     world.settle().await;
     let before = marks_in(world.folder());
     for mark in MARKS {
@@ -173,8 +193,20 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
     noted(&world, &pardoned, Standing::Active).await;
     noted(&world, &newcomer, Standing::Banned).await;
     world.settle().await;
-    let known = events(&world).await;
+    let known = world.events_after(&integration.access, 0).await;
     let seen = known.iter().map(number).max().unwrap();
+    let body = json!({ "id": second });
+    application(&world, &operator.access, "delete", body).await;
+    let first = world.credential("integrationClientId").to_owned();
+    let first_secret = world.credential("integrationClientSecret").to_owned();
+    let body = json!({ "id": first, "revokeNow": true });
+    application(&world, &operator.access, "rotate_secret", body).await;
+    soon(|| async {
+        let text = std::fs::read_to_string(Ledger::file_in(&world.folder().join("ledger")));
+        let text = text.unwrap();
+        text.contains(&format!("application {second} deleted")) && text.contains(" ended ")
+    })
+    .await;
     safe.keep(world.folder());
     world.embedded.tasks().shut_down().await;
     drop(world);
@@ -197,6 +229,10 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
     world.read(users, &operator.access).await.expect(401);
     let log = "/v1/integration_api/events/query";
     world.read(log, &integration.access).await.expect(401);
+    // Neither the application that was deleted nor the secret that ended.
+    for (id, secret) in [(&second, &its_secret), (&first, &first_secret)] {
+        integration_grant(&world, id, secret).await.expect(401);
+    }
     // A deletion is a deletion: the account is gone and its address free.
     world.try_log_in(&gone.email, PASSWORD).await.expect(401);
     let fields = json!({ "email": gone.email });
@@ -225,7 +261,12 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
 
     // The log goes on behind all numbers that clients know, and tells each thing once.
     world.settle().await;
-    let now = events(&world).await;
+    let operator = world.operator().await;
+    let body = json!({ "id": first });
+    let (_, secret) = application(&world, &operator.access, "rotate_secret", body).await;
+    let granted = integration_grant(&world, &first, &secret).await.expect(200);
+    let granted = granted.json()["access_token"].as_str().unwrap().to_owned();
+    let now = world.events_after(&granted, 0).await;
     assert!(now.iter().map(number).is_sorted_by(|a, b| a < b));
     let by_id: BTreeMap<String, u64> = known.iter().map(|e| (event_id(e), number(e))).collect();
     let ids: BTreeSet<String> = now.iter().map(event_id).collect();
@@ -241,15 +282,9 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
     let created: Vec<&Value> = created.map(|e| &e["attributes"]["resourceId"]).collect();
     let once: BTreeSet<String> = created.iter().map(ToString::to_string).collect();
     assert_eq!(once.len(), created.len());
-    let page = world
-        .read(
-            &format!("{log}?perPage=1"),
-            &world.integration().await.access,
-        )
-        .await;
+    let page = world.read(&format!("{log}?perPage=1"), &granted).await;
     assert_eq!(page.expect(200).json()["meta"]["totalItems"], now.len());
     // The ledger goes on, too.
-    let operator = world.operator().await;
     world.operate(&operator.access, "unban", &banned.id).await;
     noted(&world, &banned, Standing::Active).await;
     assert_eq!(
