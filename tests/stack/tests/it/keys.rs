@@ -3,11 +3,12 @@
 use crate::world::World;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stoa_auth::{Lifetimes, Rotation};
 use stoa_db::Db;
 use stoa_testkit::callers::{Marketplace, Session};
 use stoa_types::{ManualClock, OsEntropy};
+use tokio::time::Instant;
 
 const CLIENTS: usize = 8;
 const OWN: &str = "/v1/api/current_user/show";
