@@ -186,6 +186,9 @@ impl Part {
             // The one service that reads both feeds in question and serves nobody in between.
             tasks.spawn(ledger::keep_apart(folder.clone(), follower, host.clone()));
         }
+        if config.rpc.reflection {
+            refuse_reflection_in_live(&service).await?;
+        }
         tasks.spawn(server.run(service.guard(), tasks.clone()));
         if running.set(service).is_err() {
             bail!("a service is built once");
@@ -226,6 +229,18 @@ async fn open(config: &DbConfig, name: Name) -> anyhow::Result<Db> {
                 return Err(error)
                     .with_context(|| format!("the database of {} cannot be opened", name.text()));
             }
+        }
+    }
+}
+
+/// Waits until the service knows what kind of marketplace this is, and refuses to describe itself in
+/// a live one.
+async fn refuse_reflection_in_live(service: &Service) -> anyhow::Result<()> {
+    loop {
+        match service.is_live() {
+            Some(false) => return Ok(()),
+            Some(true) => bail!("rpc.reflection: not in a live marketplace"),
+            None => tokio::time::sleep(AGAIN).await,
         }
     }
 }

@@ -248,6 +248,18 @@ impl Service {
         }
     }
 
+    /// Whether the marketplace is live; nothing while this service does not know. `auth`, which
+    /// owns the settings, is asked for them by who starts it.
+    pub(crate) fn is_live(&self) -> Option<bool> {
+        match self {
+            Self::Auth(_) => Some(false),
+            Self::Users(service) => service.is_live(),
+            Self::Listings(service) => service.is_live(),
+            Self::Transactions(service) => service.is_live(),
+            Self::EventLog(service) => service.is_live(),
+        }
+    }
+
     /// Does everything that is due, once; true when anything was done.
     ///
     /// # Errors

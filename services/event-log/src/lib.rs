@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_db::{Db, DbError, MigrationSet, migrations};
 use stoa_feed::projections::{Settings, SettingsConsumer};
 use stoa_feed::{Consumer, Job, Wiring};
+use stoa_policy::Environment;
 use stoa_proto::event_log::event_log_server::EventLogServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy, Problems};
@@ -208,6 +209,12 @@ impl Service {
         any |= self.0.finish_erasures.once().await.map_err(failed)?;
         any |= self.0.forget_old.once().await.map_err(failed)?;
         Ok(any)
+    }
+
+    /// Whether this marketplace is live; nothing before the settings are known.
+    pub fn is_live(&self) -> Option<bool> {
+        let environment = self.0.settings.environment().ok()?;
+        Some(environment == Environment::Live)
     }
 
     /// True once the settings are known and every feed was consumed to its head: before that

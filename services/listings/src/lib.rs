@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer, Settings, SettingsConsumer};
 use stoa_feed::{Consumer, FeedService, Follower, Job, Sequencer, Standings, Wiring};
+use stoa_policy::Environment;
 use stoa_proto::listings::listings_server::ListingsServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy};
@@ -240,6 +241,12 @@ impl Service {
         any |= self.removals.work().await.map_err(DrainError::new)?;
         any |= self.sequencer.pass().await.map_err(DrainError::new)? > 0;
         Ok(any)
+    }
+
+    /// Whether this marketplace is live; nothing before the settings are known.
+    pub fn is_live(&self) -> Option<bool> {
+        let environment = self.settings.environment().ok()?;
+        Some(environment == Environment::Live)
     }
 
     /// Whether settings, users' states and the index have been caught up with once, and still can

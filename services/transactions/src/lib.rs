@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_db::{Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer, Settings, SettingsConsumer};
 use stoa_feed::{Consumer, FeedService, Job, Sequencer, Standings, Wiring};
+use stoa_policy::Environment;
 use stoa_proto::transactions::transactions_server::TransactionsServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy, Problems};
@@ -216,6 +217,12 @@ impl Service {
         any |= jobs::attempts::run_all(&self.0.context).await?;
         any |= self.0.sequencer.pass().await.map_err(Error::Db)? > 0;
         Ok(any)
+    }
+
+    /// Whether this marketplace is live; nothing before the settings are known.
+    pub fn is_live(&self) -> Option<bool> {
+        let environment = self.0.settings.environment().ok()?;
+        Some(environment == Environment::Live)
     }
 
     /// True once the settings are known and the feeds of users and settings were caught up with,

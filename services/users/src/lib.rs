@@ -20,6 +20,7 @@ use stoa_credentials::PasswordHasher;
 use stoa_db::{Db, DbError, MigrationSet, migrations};
 use stoa_feed::projections::{Settings, SettingsConsumer};
 use stoa_feed::{Consumer, FeedService, Job, Sequencer, Wiring};
+use stoa_policy::Environment;
 use stoa_proto::users::users_server::UsersServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
 use stoa_types::{Clock, Entropy, Problems};
@@ -189,6 +190,12 @@ impl Service {
             .map_err(|e| failed(e.into()))?;
         let consumed = self.0.drained.swap(position, Ordering::Relaxed) != position;
         Ok(erased || stamped > 0 || consumed)
+    }
+
+    /// Whether this marketplace is live; nothing before the settings are known.
+    pub fn is_live(&self) -> Option<bool> {
+        let environment = self.0.settings.environment().ok()?;
+        Some(environment == Environment::Live)
     }
 
     /// True once the settings were applied up to the head of auth's feed: before that nobody's

@@ -230,3 +230,27 @@ async fn processes_start_in_any_order_and_keep_what_they_acknowledged() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_service_of_a_live_marketplace_describes_itself() {
+    let installation = Installation::make();
+    let auth = installation
+        .command("auth")
+        .env("STOA_BOOTSTRAP__ENVIRONMENT", "live")
+        .spawn()
+        .map(Running)
+        .unwrap();
+    let reflecting = |service| {
+        let mut command = installation.command(service);
+        command.env("STOA_RPC__REFLECTION", "true");
+        command
+    };
+    let mut users = Running(reflecting("users").spawn().unwrap());
+    let ended = tokio::task::spawn_blocking(move || users.0.wait().unwrap());
+    let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    assert_eq!(ended.unwrap().code(), Some(1));
+    let said = std::fs::read_to_string(installation.path("users.log")).unwrap();
+    assert!(said.contains("rpc.reflection"), "{said}");
+    drop(auth);
+    assert_eq!(reflecting("auth").status().unwrap().code(), Some(1));
+}
