@@ -220,7 +220,11 @@ fn access(reply: &Reply) -> String {
         .to_owned()
 }
 
-fn session(reply: &Reply) -> Session {
+/// The tokens of an answer to a grant.
+///
+/// # Panics
+/// When it holds none.
+pub fn session(reply: &Reply) -> Session {
     let body = reply.json();
     let refresh = body["refresh_token"].as_str().expect("a refresh token");
     Session {

@@ -5,3 +5,5 @@ pub mod callers;
 pub mod cluster;
 pub mod engine;
 pub mod http;
+#[cfg(feature = "cluster")]
+pub mod process;

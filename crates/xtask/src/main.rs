@@ -8,6 +8,7 @@
 
 mod bench;
 mod generate;
+mod previous;
 mod suites;
 mod tally;
 mod test;

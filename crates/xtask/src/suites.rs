@@ -5,9 +5,9 @@
 
 use clap::ValueEnum;
 
-/// Feature that makes every store suite run on PostgreSQL too. Every suite of the workspace is
-/// built with it, so that narrowing a run does not build everything again.
-pub(crate) const FEATURE: &str = "stoa-testkit/postgres";
+/// Features that make every store suite run on PostgreSQL too and build `stoa-cluster`. Every suite
+/// of the workspace is built with them, so that narrowing a run does not build everything again.
+pub(crate) const FEATURE: &str = "stoa-testkit/postgres,stoa-testkit/cluster";
 
 /// Feature that adds the tests of `deploy/` that start the binary.
 pub(crate) const DEPLOY: &str = "stoa-architecture/binary";
@@ -27,9 +27,9 @@ pub(crate) enum Suite {
     Store,
     /// The whole stack in one process.
     Stack,
-    /// The official SDKs on Node against the binary.
+    /// The official SDKs on Node, against one process and against a process per service.
     Clients,
-    /// Several processes on PostgreSQL.
+    /// Processes per service on PostgreSQL, and the previous release's binary on the new schema.
     Distributed,
     /// Servers that stop, hang and come back.
     Faults,
@@ -45,7 +45,7 @@ pub(crate) const DEFAULT: &[Suite] = &[Suite::Workspace, Suite::Clients, Suite::
 pub(crate) enum Plan {
     /// `cargo nextest run` with these arguments.
     Nextest(Vec<&'static str>),
-    /// `npm test` in this folder.
+    /// `npm test` in this folder, once for each mode.
     Node(&'static str),
 }
 
@@ -107,8 +107,23 @@ impl Suite {
     pub(crate) fn needs_postgres(self) -> bool {
         matches!(
             self,
-            Self::Workspace | Self::Store | Self::Stack | Self::Distributed | Self::Faults
+            Self::Workspace
+                | Self::Store
+                | Self::Stack
+                | Self::Distributed
+                | Self::Clients
+                | Self::Faults
         )
+    }
+
+    /// Whether it moves clocks of processes.
+    pub(crate) fn needs_clocks(self) -> bool {
+        matches!(self, Self::Workspace | Self::Distributed | Self::Faults)
+    }
+
+    /// Whether it runs the binary of the previous release.
+    pub(crate) fn needs_previous(self) -> bool {
+        matches!(self, Self::Workspace | Self::Distributed)
     }
 
     /// Whether it starts the `stoa` binary.

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, with what the tests need.
 
+use crate::previous;
 use crate::suites::{DEFAULT, DEPLOY, FEATURE, Plan, Suite};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
@@ -21,6 +22,9 @@ pub(crate) struct Args {
 struct Surroundings {
     root: PathBuf,
     binary: PathBuf,
+    /// Starts a process per service for tests that are not written in Rust.
+    cluster: PathBuf,
+    previous: Option<PathBuf>,
     postgres: Option<Postgres>,
 }
 
@@ -57,8 +61,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             // Asked before the long build; the server is started after it.
             install::postgres()?;
         }
+        if suite.needs_clocks() {
+            install::faketime()?;
+        }
     }
     let mut total = Tally::default();
+    let previous = suites
+        .iter()
+        .any(|s| s.needs_previous())
+        .then(|| previous::build(&root, &target))
+        .transpose()?;
     if suites.iter().any(|s| s.needs_binary()) && !build(&root)? {
         total += Tally::after(None, false);
         return Ok(finish(total));
@@ -70,6 +82,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             .then(Postgres::start)
             .transpose()?,
         binary: target.join("debug/stoa"),
+        cluster: target.join("debug/stoa-cluster"),
+        previous,
         root,
     };
     for suite in suites {
@@ -143,6 +157,12 @@ impl Surroundings {
         command
             .args(["nextest", "run", "--color", colour])
             .args(arguments)
+            // Many rounds of the faults take longer than a test may; their rows are shown.
+            .args(if std::env::var_os("STOA_FAULT_ROUNDS").is_some() {
+                &["--profile", "long", "--success-output", "immediate"][..]
+            } else {
+                &[]
+            })
             .current_dir(&self.root);
         let (succeeded, said) = self.listen(&mut command)?;
         Ok(Tally::after(Tally::of_nextest(&said), succeeded))
@@ -163,12 +183,17 @@ impl Surroundings {
                 return Ok(Tally::after(None, false));
             }
         }
-        println!("== {}: npm test", suite.name());
-        let (succeeded, said) =
-            self.listen(Command::new("npm").arg("test").current_dir(&folder))?;
-        let counted = Tally::of_node(&said);
-        // A script that counts nothing has tested nothing.
-        Ok(Tally::after(counted, succeeded && counted.is_some()))
+        let mut total = Tally::default();
+        for mode in ["embedded", "distributed"] {
+            println!("== {}: npm test, {mode}", suite.name());
+            let mut command = Command::new("npm");
+            command.arg("test").env("STOA_MODE", mode);
+            let (succeeded, said) = self.listen(command.current_dir(&folder))?;
+            let counted = Tally::of_node(&said);
+            // A script that counts nothing has tested nothing.
+            total += Tally::after(counted, succeeded && counted.is_some());
+        }
+        Ok(total)
     }
 
     /// Runs a command, passes on what it says, and keeps it.
@@ -176,10 +201,14 @@ impl Surroundings {
         if let Some(postgres) = &self.postgres {
             command.env("STOA_TEST_POSTGRES_URL", &postgres.url);
         }
+        if let Some(previous) = &self.previous {
+            command.env("STOA_PREVIOUS_BIN", previous);
+        }
         // One pipe for both, so that the lines stay in their order.
         let (reader, writer) = std::io::pipe()?;
         command
             .env("STOA_BIN", &self.binary)
+            .env("STOA_CLUSTER_BIN", &self.cluster)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);

@@ -1,10 +1,12 @@
-// A `stoa dev` process on a fresh data folder, on loopback, ended with the test file.
+// A marketplace on loopback, ended with the test file: a `stoa dev` process on a fresh data folder,
+// or with STOA_MODE=distributed a process per service on PostgreSQL (`stoa-cluster` of the testkit).
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import assert from 'node:assert/strict';
 
@@ -22,7 +24,7 @@ export function atTheEnd(end) {
   endings.push(end);
 }
 
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
 const STOPPED_WITHIN_MS = 30_000;
 
 /**
@@ -42,6 +44,14 @@ export async function startStoa({ virtualClock = false, env = {} } = {}) {
   assert.ok(binary, 'STOA_BIN must hold the path of the stoa binary (cargo xtask test sets it)');
   assert.ok(existsSync(binary), `STOA_BIN: there is no file ${binary}`);
 
+  if (process.env.STOA_MODE === 'distributed') {
+    const cluster = process.env.STOA_CLUSTER_BIN;
+    assert.ok(
+      cluster && existsSync(cluster),
+      'STOA_CLUSTER_BIN must hold the path of stoa-cluster (cargo xtask test sets it)'
+    );
+    return beginCluster(path.resolve(cluster), env);
+  }
   const data = await mkdtemp(path.join(tmpdir(), 'stoa-clients-'));
   atTheEnd(() => rm(data, { recursive: true, force: true }));
   return begin(path.resolve(binary), data, { virtualClock, env });
@@ -51,9 +61,51 @@ export async function startStoa({ virtualClock = false, env = {} } = {}) {
 async function begin(binary, data, { virtualClock, env }) {
   const args = ['dev', '--data', data, '--listen', '127.0.0.1:0', '--management', '127.0.0.1:0'];
   if (virtualClock) args.push('--virtual-clock');
+  const { log, ready, stop } = run('stoa dev', binary, args, {
+    STOA_STORAGE__SYNCHRONOUS: 'normal',
+    ...env,
+  });
+  const credentials = await ready;
+  const restart = async () => {
+    await stop();
+    return begin(binary, data, { virtualClock, env });
+  };
+  return new Stoa(credentials, data, log, restart);
+}
+
+/** Starts a process per service. Time is not moved there: what waits for it is made due earlier. */
+async function beginCluster(binary, env) {
+  const { child, log, ready } = run('stoa-cluster', binary, [], env);
+  const credentials = await ready;
+  // Every command is answered by one line, in its order.
+  const waiting = [];
+  createInterface({ input: child.stdout }).on('line', line => waiting.shift()?.(JSON.parse(line)));
+  const command = async text => {
+    const answer = new Promise(resolve => waiting.push(resolve));
+    child.stdin.write(`${text}\n`);
+    const said = await within(STOPPED_WITHIN_MS, answer, () => `no answer to ${text}:\n${log()}`);
+    assert.equal(said.error, undefined);
+  };
+  let moved = 0;
+  const advance = async seconds => {
+    await command(`advance ${seconds}`);
+    moved += seconds * 1000;
+    return { data: { now: new Date(Date.now() + moved).toISOString() } };
+  };
+  const stoa = new Stoa(credentials, null, log, null, advance);
+  stoa.command = command;
+  stoa.restart = async () => {
+    await command('restart');
+    return stoa;
+  };
+  return stoa;
+}
+
+/** Runs a server that prints its credentials once it is ready, and ends it with the test file. */
+function run(name, binary, args, env) {
   const child = spawn(binary, args, {
-    env: { ...process.env, STOA_STORAGE__SYNCHRONOUS: 'normal', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', text => (log += text));
@@ -67,38 +119,36 @@ async function begin(binary, data, { virtualClock, env }) {
     if (asked) return;
     asked = true;
     child.kill('SIGTERM');
-    const end = await within(STOPPED_WITHIN_MS, ended, () => 'stoa dev did not stop on SIGTERM');
-    assert.deepEqual(end, { code: 0, signal: null }, `stoa dev ended badly:\n${log.slice(-4000)}`);
-    assert.ok(!log.includes('panicked'), `stoa dev panicked:\n${log.slice(-4000)}`);
+    const end = await within(STOPPED_WITHIN_MS, ended, () => `${name} did not stop on SIGTERM`);
+    assert.deepEqual(end, { code: 0, signal: null }, `${name} ended badly:\n${log.slice(-4000)}`);
+    assert.ok(!log.includes('panicked'), `${name} panicked:\n${log.slice(-4000)}`);
   };
   atTheEnd(stop);
 
-  const credentials = await within(
+  const ready = within(
     READY_WITHIN_MS,
     Promise.race([
       firstDocument(child.stdout),
-      ended.then(end => assert.fail(`stoa dev ended at once: ${JSON.stringify(end)}\n${log}`)),
+      ended.then(end => assert.fail(`${name} ended at once: ${JSON.stringify(end)}\n${log}`)),
     ]),
-    () => `stoa dev is not ready:\n${log}`
+    () => `${name} is not ready:\n${log}`
   );
-  const restart = async () => {
-    await stop();
-    return begin(binary, data, { virtualClock, env });
-  };
-  return new Stoa(credentials, data, () => log, restart);
+  return { child, log: () => log, ready, stop };
 }
 
 /** A running server and what its clients need. */
 export class Stoa {
-  constructor(credentials, data, log, restart) {
+  constructor(credentials, data, log, restart, advance = null) {
     this.credentials = credentials;
     this.baseUrl = credentials.baseUrl;
     /** The data folder; null for a server that this file did not start. */
     this.data = data;
     /** What the server has written to standard error. */
     this.log = log;
-    /** Stops the process and starts another one on the same data; it has another address. */
+    /** Stops the process and starts another one on the same data; it may have another address. */
     this.restart = restart;
+    /** Makes due what is due in so many seconds; null where the operator moves the clock. */
+    this.advance = advance;
   }
 }
 
@@ -106,14 +156,16 @@ export class Stoa {
 function firstDocument(stream) {
   return new Promise((resolve, reject) => {
     let text = '';
-    stream.setEncoding('utf8').on('data', chunk => {
+    const read = chunk => {
       text += chunk;
       try {
         resolve(JSON.parse(text));
+        stream.off('data', read);
       } catch {
         // Not complete yet.
       }
-    });
+    };
+    stream.setEncoding('utf8').on('data', read);
     stream.once('end', () => reject(new Error(`no credentials on standard output: ${text}`)));
   });
 }

@@ -4,7 +4,7 @@
 //!
 //! Commands: `restart` (all, one after the other), `restart <service> <replica>`,
 //! `kill|start|stop|hold|go-on <service> <replica>`, `shift <ms>` (all clocks; needs `--clocks`),
-//! `settle`.
+//! `advance <seconds>` (timers that are due in that time run now), `settle`.
 
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -13,8 +13,15 @@ use stoa_testkit::cluster::{Cluster, Part, Setup};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+    let code = runtime.block_on(run());
+    // Standard input is read by a thread that nothing else could stop.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run() -> ExitCode {
     let setup = match setup(std::env::args().skip(1)) {
         Ok(setup) => setup,
         Err(bad) => {
@@ -85,9 +92,18 @@ async fn obey(cluster: &Cluster, words: &[&str]) -> Result<Value, String> {
             }
         }
         ["settle"] => cluster.settle().await,
+        ["advance", seconds] => {
+            let seconds = number(seconds)?;
+            let statement = format!(
+                "UPDATE transactions.timers SET due_at = due_at - {} WHERE status = 'scheduled'",
+                seconds * 1000
+            );
+            let done = cluster.databases().execute(&statement).await;
+            done.map_err(|error| error.to_string())?;
+            cluster.settle().await;
+        }
         ["shift", ms] => {
-            let ms = ms.parse().map_err(|_| format!("{ms} is no number"))?;
-            cluster.shift_clocks(ms).await;
+            cluster.shift_clocks(number(ms)?);
         }
         [verb, service, replica] => {
             let part = part(cluster, service, replica)?;
@@ -110,6 +126,10 @@ async fn obey(cluster: &Cluster, words: &[&str]) -> Result<Value, String> {
         other => return Err(format!("{other:?} is not known")),
     }
     Ok(json!({ "done": words.join(" ") }))
+}
+
+fn number(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| format!("{text} is no number"))
 }
 
 fn part<'a>(cluster: &'a Cluster, service: &str, replica: &str) -> Result<&'a Part, String> {

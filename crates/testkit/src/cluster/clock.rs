@@ -1,12 +1,8 @@
 //! Clocks of processes that tests may move: libfaketime, loaded before the binary, reads how far
-//! from a file. Monotonic time goes on as it does.
+//! from a file whenever it is asked for the time. Monotonic time goes on as it does.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-/// How long a process may believe what it has read.
-const CACHED_S: u64 = 1;
 
 /// The clocks of a cluster, if they can be moved.
 pub(crate) struct Clocks {
@@ -35,7 +31,7 @@ impl Clocks {
         command
             .env("LD_PRELOAD", library)
             .env("FAKETIME_TIMESTAMP_FILE", self.file(name))
-            .env("FAKETIME_CACHE_DURATION", CACHED_S.to_string())
+            .env("FAKETIME_NO_CACHE", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("FAKETIME_DONT_RESET", "1");
     }
@@ -57,9 +53,4 @@ impl Clocks {
         std::fs::write(&draft, text).expect("the clock can be written");
         std::fs::rename(&draft, self.file(name)).expect("the clock can be written");
     }
-}
-
-/// Waits until every process has read its clock again.
-pub(crate) async fn known() {
-    tokio::time::sleep(Duration::from_millis(CACHED_S * 1000 + 200)).await;
 }

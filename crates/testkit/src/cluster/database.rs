@@ -176,6 +176,19 @@ impl Databases {
         rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
     }
 
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub async fn execute(&self, statement: &str) -> Result<(), sqlx::Error> {
+        let mut connection = self.connect().await?;
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut connection)
+            .await;
+        let _ = connection.close().await;
+        done.map(drop)
+    }
+
     /// Runs statements and holds their locks until the returned value is let go.
     ///
     /// # Errors
@@ -206,33 +219,47 @@ impl Databases {
         counts
     }
 
-    /// Which of these marks stand in which columns of all tables.
+    /// Which of these marks stand in which tables, in whatever column.
     ///
     /// # Panics
     /// When the server does not answer.
     pub async fn marks(&self, marks: &[&str]) -> Vec<String> {
+        let mut connection = self.connect().await.expect("the database is there");
         let columns =
             "SELECT table_schema::text, table_name::text, column_name::text, data_type::text
                          FROM information_schema.columns
                         WHERE table_schema NOT IN ('pg_catalog', 'information_schema')";
-        let mut found = Vec::new();
-        for row in self.rows(columns).await.expect("the columns") {
+        let columns = sqlx::query(columns)
+            .fetch_all(&mut connection)
+            .await
+            .expect("the columns");
+        let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for row in columns {
             let [schema, table, column, kind]: [String; 4] = std::array::from_fn(|at| row.get(at));
-            let text = if kind == "bytea" {
-                format!("encode(\"{column}\", 'escape')")
-            } else {
-                format!("\"{column}\"::text")
+            let text = match kind.as_str() {
+                "bytea" => format!("encode(\"{column}\", 'escape')"),
+                _ => format!("\"{column}\"::text"),
             };
-            for mark in marks {
-                let statement = format!(
-                    "SELECT count(*) FROM \"{schema}\".\"{table}\" WHERE {text} LIKE '%{mark}%'"
-                );
-                let count = self.number(&statement).await.expect("a count");
-                if count > 0 {
-                    found.push(format!("{mark} in {schema}.{table}.{column}"));
-                }
-            }
+            let table = format!("\"{schema}\".\"{table}\"");
+            tables.entry(table).or_default().push(text);
         }
+        let mut found = Vec::new();
+        for (table, columns) in tables {
+            let statement = format!(
+                "SELECT mark FROM unnest($1::text[]) AS mark
+                  WHERE EXISTS (SELECT 1 FROM {table} WHERE concat_ws(' ', {}) LIKE '%' || mark || '%')",
+                columns.join(", ")
+            );
+            let marks: Vec<String> = marks.iter().map(|&mark| mark.to_owned()).collect();
+            let rows = sqlx::query(AssertSqlSafe(statement))
+                .bind(marks)
+                .fetch_all(&mut connection)
+                .await
+                .expect("a table can be read");
+            let mark = |row: &PgRow| format!("{} in {table}", row.get::<String, _>(0));
+            found.extend(rows.iter().map(mark));
+        }
+        let _ = connection.close().await;
         found
     }
 

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use stoa_types::{Entropy as _, OsEntropy};
 
 const DEPLOYMENT: &str = "stoa";
-const MARKETPLACE_ID: &str = "0b6b1a52-6bb4-4a2a-9d0f-5b8d3c6f2a10";
 
 /// What the first start of a cluster is given, as `credentials.json` names it.
 pub(crate) fn credentials() -> Value {
@@ -40,6 +40,7 @@ pub(crate) struct Files {
     folder: PathBuf,
     binary: PathBuf,
     setup: Setup,
+    marketplace_id: String,
     places: Vec<Place>,
 }
 
@@ -61,6 +62,7 @@ impl Files {
             folder: folder.to_owned(),
             binary: binary.to_owned(),
             setup: setup.clone(),
+            marketplace_id: OsEntropy.uuid().to_string(),
             places: services.chain(gateways).collect(),
         };
         let certs = files.certs();
@@ -68,8 +70,7 @@ impl Files {
             Command::new(&files.binary)
                 .args(["certs", "dev"])
                 .arg(&certs)
-                .args(["--deployment", DEPLOYMENT])
-                .args(["--marketplace-id", MARKETPLACE_ID]),
+                .args(["--deployment", DEPLOYMENT]),
         );
         files
     }
@@ -146,20 +147,26 @@ impl Files {
         let mut section = |name: &str, lines: &[(&str, String)]| {
             let _ = writeln!(text, "[{name}]");
             for (key, value) in lines {
-                let _ = writeln!(text, "{key} = {value:?}");
+                // Lists and tables come as TOML.
+                if value.starts_with('[') {
+                    let _ = writeln!(text, "{key} = {value}");
+                } else {
+                    let _ = writeln!(text, "{key} = {value:?}");
+                }
             }
             text.push('\n');
         };
         section(
             "installation",
             &[
-                ("marketplace_id", MARKETPLACE_ID.to_owned()),
+                ("marketplace_id", self.marketplace_id.clone()),
                 ("deployment", DEPLOYMENT.to_owned()),
             ],
         );
         let mut http = vec![("management", place.management.to_string())];
         if let Some(public) = place.public {
             http.push(("listen", public.to_string()));
+            http.push(("hosts", r#"["localhost", "127.0.0.1"]"#.to_owned()));
         }
         section("http", &http);
         if let Some(rpc) = place.rpc {

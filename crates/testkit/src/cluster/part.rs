@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -128,9 +128,11 @@ impl Part {
         let until = Instant::now() + PATIENCE;
         let base_url = format!("http://{}", self.plan.management);
         loop {
-            if let Some(child) = self.child().as_mut()
-                && let Some(status) = child.try_wait().expect("a child")
-            {
+            let ended = {
+                let mut child = self.child();
+                child.as_mut().and_then(|c| c.try_wait().expect("a child"))
+            };
+            if let Some(status) = ended {
                 panic!("{} ended: {status}\n{}", self.plan.name, self.tail());
             }
             if is_ready(&base_url).await {
@@ -239,7 +241,7 @@ impl Part {
     }
 
     fn child(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.child.lock().expect("nobody panics with it")
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -106,6 +106,11 @@ impl Ledger {
             assert_eq!(listing["attributes"]["publicData"]["mark"], **title);
         }
         assert_one_each("listing/created", events, stored.keys());
+        assert_once(
+            stored
+                .values()
+                .map(|l| &l["attributes"]["publicData"]["mark"]),
+        );
     }
 
     async fn check_profiles(&self, marketplace: &Marketplace, token: &str, events: &[Value]) {
@@ -156,6 +161,9 @@ impl Ledger {
                 [one, two] if one == "transition/request" && two == "transition/accept" => {
                     "state/accepted"
                 }
+                [one, two] if one == "transition/request" && two == "transition/expire" => {
+                    "state/expired"
+                }
                 other => panic!("{id} went {other:?}"),
             };
             assert_eq!(state, expected, "{id} is half done");
@@ -163,7 +171,8 @@ impl Ledger {
                 attributes["lastTransition"],
                 *transitions.last().expect("one")
             );
-            let is_priced = attributes["lineItems"].as_array().map_or(0, Vec::len) == 1;
+            // What expires has its price taken back by a line item of its own.
+            let is_priced = attributes["lineItems"].as_array().map_or(0, Vec::len) >= 1;
             assert_eq!(
                 is_priced,
                 expected != "state/free-inquiry",
@@ -186,11 +195,21 @@ impl Ledger {
                 messages.extend(all(marketplace, token, &query).await);
             }
         }
+        assert_once(
+            stored
+                .values()
+                .map(|t| &t["attributes"]["protectedData"]["mark"]),
+        );
         for (id, transitions) in &self.transactions {
             let transaction = stored.get(id).unwrap_or_else(|| panic!("{id} is gone"));
             let kept = transaction["attributes"]["transitions"].as_array();
             let kept = kept.expect("transitions");
             assert!(kept.len() >= transitions.len(), "{id} lost a transition");
+            let kept_names = kept.iter().map(|step| step["transition"].as_str());
+            let are_kept = kept_names
+                .zip(transitions)
+                .all(|(kept, own)| kept == Some(own));
+            assert!(are_kept, "{id}: {kept:?} instead of {transitions:?}");
         }
         assert_one_each("transaction/initiated", events, stored.keys());
         for (id, (_, content)) in &self.messages {
@@ -200,6 +219,15 @@ impl Ledger {
             assert_eq!(message["attributes"]["content"], **content);
         }
         assert_one_each("message/created", events, messages.keys());
+        assert_once(messages.values().map(|m| &m["attributes"]["content"]));
+    }
+}
+
+/// Every write has a mark of its own and was sent once, so no mark stands in two resources.
+fn assert_once<'a>(marks: impl Iterator<Item = &'a Value>) {
+    let mut seen = BTreeSet::new();
+    for mark in marks.filter_map(Value::as_str) {
+        assert!(seen.insert(mark), "{mark} was done twice");
     }
 }
 

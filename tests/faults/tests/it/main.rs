@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod ledger;
-mod process;
 mod restores;
 mod stops;
 mod writers;

@@ -1,11 +1,11 @@
 //! Backups and restores that are killed.
 
-use crate::process::{Stoa, tool};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 use stoa_testkit::callers::PASSWORD;
+use stoa_testkit::process::{Stoa, tool};
 
 /// Stands in the personal data of whoever is deleted.
 const MARK: &str = "markofthedeleted";

@@ -1,12 +1,12 @@
 //! Ends of a process, and what is there afterwards.
 
 use crate::ledger::Ledger;
-use crate::process::{Stoa, log_of, run_to_its_end};
 use crate::writers::{People, Progress, WRITERS};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::path::PathBuf;
 use stoa_testkit::callers::Marketplace;
+use stoa_testkit::process::{Stoa, log_of, run_to_its_end};
 
 /// Writes that are begun in one round.
 const WRITES: usize = 500;

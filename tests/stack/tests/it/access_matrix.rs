@@ -1,7 +1,7 @@
 //! Every endpoint called with every kind of token.
 
 use crate::routes::rows;
-use crate::world::World;
+use crate::world::{Mode, World};
 use stoa_gateway::Api;
 use stoa_testkit::callers::Marketplace;
 use stoa_testkit::http::Reply;
@@ -64,9 +64,8 @@ fn assert_headers(reply: &Reply, is_for_browsers: bool) {
 }
 
 // contract: auth section 8, auth 10, auth 19, auth 20, auth 34, security S7, operator 1, operator 2
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_endpoint_lets_in_exactly_the_tokens_of_the_matrix() {
-    let world = World::start().await;
+async fn every_endpoint_lets_in_exactly_the_tokens_of_the_matrix(mode: Mode) {
+    let world = World::on(mode).await;
     world
         .sign_up_with("taken", serde_json::json!({ "email": "taken@example.com" }))
         .await;
@@ -96,7 +95,7 @@ async fn every_endpoint_lets_in_exactly_the_tokens_of_the_matrix() {
 async fn every_endpoint_refuses_missing_and_dead_tokens_with_401() {
     let world = World::start().await;
     let expired = Tokens::of(&world, "expired").await;
-    world.clock.advance_ms(LATER_MS);
+    world.later(LATER_MS);
 
     // The session of a trusted token is that of its user's token.
     let person = world.sign_up("revoked").await;
@@ -185,7 +184,7 @@ async fn the_token_endpoint_needs_no_token_and_revoking_needs_a_live_one() {
     let bare = world.http.post(revoke_path).form(&revoke).send().await;
     assert_dead(&bare, "auth-missing-access-token", "without token");
     assert_headers(&bare, true);
-    world.clock.advance_ms(LATER_MS);
+    world.later(LATER_MS);
     for token in live
         .each()
         .map(|(_, token)| token)
@@ -198,9 +197,8 @@ async fn the_token_endpoint_needs_no_token_and_revoking_needs_a_live_one() {
 }
 
 // contract: security S3
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_opens_the_api_of_its_audience_and_no_other() {
-    let world = World::start().await;
+async fn a_token_opens_the_api_of_its_audience_and_no_other(mode: Mode) {
+    let world = World::on(mode).await;
     let live = Tokens::of(&world, "live").await;
     for (prefix, path, letters) in [
         ("/v1/api/", "marketplace/show", "AUT"),
@@ -216,9 +214,8 @@ async fn a_token_opens_the_api_of_its_audience_and_no_other() {
 }
 
 // contract: security S4
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_count_only_in_the_header() {
-    let world = World::start().await;
+async fn tokens_count_only_in_the_header(mode: Mode) {
+    let world = World::on(mode).await;
     let live = Tokens::of(&world, "live").await;
     for row in rows() {
         for (_, token) in live.each() {
@@ -231,9 +228,8 @@ async fn tokens_count_only_in_the_header() {
 }
 
 // contract: security S8
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_of_another_installation_are_dead_on_every_endpoint() {
-    let (world, other) = tokio::join!(World::start(), World::start());
+async fn tokens_of_another_installation_are_dead_on_every_endpoint(mode: Mode) {
+    let (world, other) = tokio::join!(World::on(mode), World::on(mode));
     let mut foreign = Vec::new();
     for n in 0..59 {
         foreign.push(other.sign_up(&format!("foreign{n}")).await.session.access);
@@ -247,4 +243,11 @@ async fn tokens_of_another_installation_are_dead_on_every_endpoint() {
             assert_dead(&reply, "auth-invalid-access-token", "foreign");
         }
     }
+}
+
+crate::in_both_modes! {
+    every_endpoint_lets_in_exactly_the_tokens_of_the_matrix,
+    a_token_opens_the_api_of_its_audience_and_no_other,
+    tokens_count_only_in_the_header,
+    tokens_of_another_installation_are_dead_on_every_endpoint,
 }

@@ -3,10 +3,10 @@
 use crate::parts::Parts;
 use crate::socket::Socket;
 use crate::soon;
-use crate::world::World;
+use crate::world::{Mode, World};
 use futures::future::join_all;
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use stoa_db::sql;
 use stoa_testkit::callers::{Marketplace, Person};
@@ -36,9 +36,8 @@ fn titles(found: &Value) -> Vec<String> {
 }
 
 // contract: operator 3, operator 4, operator 5, operator 6, operator 8, auth 41, users 51
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_ban_reaches_every_room_and_an_unban_gives_back_what_it_should() {
-    let world = World::start().await;
+async fn a_ban_reaches_every_room_and_an_unban_gives_back_what_it_should(mode: Mode) {
+    let world = World::on(mode).await;
     let (seller, buyer) = (world.sign_up("seller").await, world.sign_up("buyer").await);
     let (operator, integration) = (
         world.operator().await.access,
@@ -145,14 +144,22 @@ async fn a_ban_reaches_every_room_and_an_unban_gives_back_what_it_should() {
 }
 
 /// Sends drafts until told to stop; gives the moments at which accepted ones were sent.
-async fn keep_writing(world: &World, person: &Person, stop: &AtomicBool) -> Vec<Instant> {
+async fn keep_writing(
+    world: &World,
+    person: &Person,
+    count: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Vec<Instant> {
     let mut accepted = Vec::new();
     let body = json!({ "title": "Draft" });
     while !stop.load(Ordering::SeqCst) {
         let sent = Instant::now();
         let reply = world.command(DRAFT, person.token(), &body).await;
         match reply.status {
-            200 => accepted.push(sent),
+            200 => {
+                accepted.push(sent);
+                count.fetch_add(1, Ordering::SeqCst);
+            }
             403 => {}
             other => panic!("{other}: {}", reply.text()),
         }
@@ -161,17 +168,17 @@ async fn keep_writing(world: &World, person: &Person, stop: &AtomicBool) -> Vec<
 }
 
 // contract: security S14 (short form), security S44 (short form)
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_last_command_of_a_banned_user_is_accepted_within_a_second_under_load() {
-    let world = World::start().await;
+async fn the_last_command_of_a_banned_user_is_accepted_within_a_second_under_load(mode: Mode) {
+    let world = World::on(mode).await;
     let operator = world.operator().await.access;
     let mut worst = Duration::ZERO;
     for round in 0..12 {
         let person = world.sign_up(&format!("banned{round}")).await;
         let stop = AtomicBool::new(false);
-        let writers = join_all((0..8).map(|_| keep_writing(&world, &person, &stop)));
+        let count = AtomicUsize::new(0);
+        let writers = join_all((0..8).map(|_| keep_writing(&world, &person, &count, &stop)));
         let ban = async {
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            soon(|| async { count.load(Ordering::SeqCst) >= 16 }).await;
             world.operate(&operator, "ban", &person.id).await;
             let committed = Instant::now();
             soon(|| async { update_profile(&world, person.token()).await.status == 403 }).await;
@@ -286,9 +293,8 @@ async fn a_ban_that_comes_late_or_again_does_not_undo_what_came_after_it() {
 }
 
 // contract: security S18
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_whose_body_comes_after_the_ban_or_the_logout_is_refused() {
-    let world = World::start().await;
+async fn a_command_whose_body_comes_after_the_ban_or_the_logout_is_refused(mode: Mode) {
+    let world = World::on(mode).await;
     let operator = world.operator().await.access;
     let (banned, gone) = (world.sign_up("banned").await, world.sign_up("gone").await);
     let body = r#"{"title":"Too late"}"#;
@@ -321,4 +327,10 @@ async fn a_command_whose_body_comes_after_the_ban_or_the_logout_is_refused() {
     let stored = sql("SELECT count(*) FROM listings");
     let (count,): (i64,) = db.one_as(stored).await.unwrap();
     assert_eq!(count, 0);
+}
+
+crate::in_both_modes! {
+    a_ban_reaches_every_room_and_an_unban_gives_back_what_it_should,
+    the_last_command_of_a_banned_user_is_accepted_within_a_second_under_load,
+    a_command_whose_body_comes_after_the_ban_or_the_logout_is_refused,
 }

@@ -1,11 +1,13 @@
 //! A deleted account: gone from every room, every stored event and every file.
 
+use crate::embedded::marks_in;
 use crate::parts::Parts;
 use crate::soon;
-use crate::world::World;
+use crate::world::{Mode, World};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::time::Duration;
 use stoa_testkit::callers::{Marketplace, PASSWORD, Person};
+use tokio::time::Instant;
 
 /// Marks that stand in the personal data of a user; none of them may be left in a file.
 pub(crate) const MARKS: [&str; 12] = [
@@ -78,34 +80,9 @@ async fn delete_own(marketplace: &Marketplace, person: &Person) {
         .expect(200);
 }
 
-/// Which marks stand in which files of a folder, whatever the files are.
-pub(crate) fn marks_in(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(marks_in(&path));
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        for mark in MARKS {
-            if bytes
-                .windows(mark.len())
-                .any(|part| part == mark.as_bytes())
-            {
-                found.push(format!("{mark} in {name}"));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 // contract: operator 7, security S46, users section 8, auth 20
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_a_deleted_user_is_left_in_any_room_event_or_file() {
-    let world = World::start().await;
+async fn nothing_of_a_deleted_user_is_left_in_any_room_event_or_file(mode: Mode) {
+    let world = World::on(mode).await;
     let (gone, other) = (marked(&world).await, world.sign_up("other").await);
     let integration = world.integration().await.access;
     let listing = leave_traces(&world, &gone).await;
@@ -121,7 +98,7 @@ async fn nothing_of_a_deleted_user_is_left_in_any_room_event_or_file() {
         .await;
     world.message(&gone, &asked, "What I wrote to you").await;
     world.settle().await;
-    let before = marks_in(world.folder());
+    let before = world.marks(&MARKS).await;
     for mark in MARKS {
         assert!(
             before.iter().any(|found| found.starts_with(mark)),
@@ -135,12 +112,17 @@ async fn nothing_of_a_deleted_user_is_left_in_any_room_event_or_file() {
     world.try_log_in(&gone.email, PASSWORD).await.expect(401);
     world.settle().await;
     world.refresh(&gone.session.refresh).await.expect(401);
-    // The bytes leave the files in the background.
-    soon(|| async {
+    // The bytes leave in the background.
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
         world.settle().await;
-        marks_in(world.folder()).is_empty()
-    })
-    .await;
+        let left = world.marks(&MARKS).await;
+        if left.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < until, "{left:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 
     // The other party keeps the common record, without the person.
     for id in [&asked, &bought] {
@@ -228,10 +210,14 @@ async fn events_that_reach_the_log_after_the_deletion_are_stripped_too() {
     assert_stripped(&events);
     let last = events.iter().rfind(of_listing).unwrap();
     assert_eq!(last["attributes"]["eventType"], "listing/deleted");
-    let in_log = marks_in(parts.folder.path());
+    let in_log = marks_in(parts.folder.path(), &MARKS);
     let in_log: Vec<_> = in_log
         .iter()
         .filter(|found| found.contains("event-log"))
         .collect();
     assert!(in_log.is_empty(), "{in_log:?}");
+}
+
+crate::in_both_modes! {
+    nothing_of_a_deleted_user_is_left_in_any_room_event_or_file,
 }

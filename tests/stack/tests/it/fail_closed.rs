@@ -53,12 +53,16 @@ async fn assert_closed(marketplace: &Marketplace, callers: &Callers) {
         .read(PUBLIC, &callers.anonymous)
         .await
         .expect(200);
-    let show = "/v1/api/marketplace/show";
-    marketplace.read(show, &callers.anonymous).await.expect(200);
     marketplace
         .read("/v1/api/current_user/show", &callers.anonymous)
         .await
         .expect(403);
+}
+
+/// What auth itself is asked for goes on as long as it can be asked.
+async fn assert_auth_answers(marketplace: &Marketplace, callers: &Callers) {
+    let show = "/v1/api/marketplace/show";
+    marketplace.read(show, &callers.anonymous).await.expect(200);
 }
 
 // contract: security S16 (short form)
@@ -73,6 +77,7 @@ async fn without_word_from_users_only_anonymous_callers_go_on() {
         .expect(200);
     parts.users_tasks.shut_down().await;
     assert_closed(&parts.marketplace, &callers).await;
+    assert_auth_answers(&parts.marketplace, &callers).await;
 }
 
 // contract: security S16 (short form)
@@ -87,6 +92,7 @@ async fn without_word_from_auth_only_anonymous_callers_go_on() {
         .expect(200);
     parts.auth_tasks.shut_down().await;
     assert_closed(&parts.marketplace, &callers).await;
+    assert_auth_answers(&parts.marketplace, &callers).await;
 }
 
 // contract: security S15
@@ -109,4 +115,145 @@ async fn a_gateway_that_has_not_heard_of_both_is_not_ready_and_judges_nobody() {
     parts.marketplace.read(PUBLIC, &anonymous).await.expect(200);
     let bare = http.get("/v1/api/current_user/show").send().await;
     bare.expect(401);
+}
+
+/// The same with everything in processes of their own, whole lengths of time, and every cause.
+mod distributed {
+    use super::*;
+    use std::time::Duration;
+    use stoa_testkit::callers::Session;
+    use stoa_testkit::cluster::{Cluster, Setup, Weather};
+    use tokio::time::Instant;
+
+    /// From the last word of a feed to the first refusal.
+    const BOUND: Duration = Duration::from_secs(6);
+    /// From the end of a cause to the first answer.
+    const RECOVERY: Duration = Duration::from_secs(5);
+
+    async fn status(marketplace: &Marketplace, token: &str) -> u16 {
+        let path = "/v1/api/current_user/show";
+        marketplace.read(path, token).await.status
+    }
+
+    /// Brings the cause about, sees everybody but anonymous callers refused in time, ends it, and
+    /// sees everybody let in again.
+    async fn closes<F: Future<Output = ()>, G: Future<Output = ()>>(
+        marketplace: &Marketplace,
+        callers: &Callers,
+        session: &mut Session,
+        cause: F,
+        end: G,
+        what: &str,
+    ) {
+        assert_eq!(status(marketplace, &session.access).await, 200, "{what}");
+        // Before, so that a word that came in between counts against us.
+        let began = Instant::now();
+        cause.await;
+        let mut last_let_in = Duration::ZERO;
+        loop {
+            let asked = began.elapsed();
+            match status(marketplace, &session.access).await {
+                200 => last_let_in = asked,
+                503 if asked > last_let_in + Duration::from_millis(300) => break,
+                503 => {}
+                other => panic!("{what}: {other}"),
+            }
+            assert!(asked < BOUND * 2, "{what}: still let in");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(last_let_in <= BOUND, "{what}: let in after {last_let_in:?}");
+        assert_closed(marketplace, callers).await;
+        if what.contains("users") || what.contains("sequencer") {
+            assert_auth_answers(marketplace, callers).await;
+        }
+        // A refresh that fails must not look like the end of the session.
+        let refused = marketplace.refresh(&session.refresh).await;
+        assert_ne!(refused.status, 401, "{what}: {}", refused.text());
+        if refused.status == 200 {
+            *session = stoa_testkit::callers::session(&refused);
+        }
+
+        end.await;
+        let ended = Instant::now();
+        while status(marketplace, &session.access).await != 200 {
+            assert!(ended.elapsed() < RECOVERY, "{what}: still refused");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        *session = stoa_testkit::callers::session(
+            &marketplace.refresh(&session.refresh).await.expect(200),
+        );
+    }
+
+    // contract: security S16
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whatever_silences_auth_or_users_only_anonymous_callers_go_on() {
+        let cluster = Cluster::start(Setup {
+            links: true,
+            ..Setup::default()
+        })
+        .await;
+        let marketplace = cluster.marketplace(0);
+        let callers = Callers::of(&marketplace).await;
+        let person = marketplace.sign_up("keeper").await;
+        let mut session = person.session.clone();
+        for owner in ["auth", "users"] {
+            let lock = format!("LOCK TABLE {owner}.sequencer IN ACCESS EXCLUSIVE MODE");
+            let held = std::sync::Mutex::new(None);
+            closes(
+                &marketplace,
+                &callers,
+                &mut session,
+                async {
+                    let lock = cluster.databases().lock(&lock).await.unwrap();
+                    *held.lock().unwrap() = Some(lock);
+                },
+                async {
+                    let lock = held.lock().unwrap().take().unwrap();
+                    lock.release().await;
+                },
+                &format!("stalled sequencer of {owner}"),
+            )
+            .await;
+            // Questions that do not arrive silence nobody as long as the feed does.
+            for weather in [Weather::Cut, Weather::Hole, Weather::Mute] {
+                let set = |weather| {
+                    for link in cluster.links("gateway", owner) {
+                        link.set(weather);
+                    }
+                };
+                closes(
+                    &marketplace,
+                    &callers,
+                    &mut session,
+                    async { set(weather) },
+                    async { set(Weather::Fair) },
+                    &format!("{weather:?} between gateway and {owner}"),
+                )
+                .await;
+            }
+            let part = cluster.part(owner, 0);
+            closes(
+                &marketplace,
+                &callers,
+                &mut session,
+                async { part.hold() },
+                async { part.go_on() },
+                &format!("{owner} is held"),
+            )
+            .await;
+            closes(
+                &marketplace,
+                &callers,
+                &mut session,
+                async { part.kill() },
+                async {
+                    part.start();
+                    part.ready().await;
+                },
+                &format!("{owner} is dead"),
+            )
+            .await;
+        }
+        cluster.stop().await;
+    }
 }

@@ -26,7 +26,7 @@ impl Shell {
         Self {
             db: world.database("auth", stoa_auth::migrations()).await,
             master_key: master_key.try_into().unwrap(),
-            clock: Arc::clone(&world.clock),
+            clock: Arc::clone(world.clock()),
         }
     }
 
@@ -129,7 +129,7 @@ async fn keys_rotate_and_are_revoked_under_load_and_nobody_is_logged_out() {
     assert_eq!(kid(&bystander.access), first);
     shell.keys().stage().await.unwrap();
     worked(CLIENTS as u64).await;
-    world.clock.advance_ms(12_000);
+    world.later(12_000);
     let second = shell.keys().promote(None).await.unwrap().kid;
     worked(2 * CLIENTS as u64).await;
     assert_eq!(

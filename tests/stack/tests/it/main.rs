@@ -1,4 +1,5 @@
-//! The whole stack in one process, seen from outside over HTTP.
+//! The whole stack, seen from outside over HTTP: in one process over SQLite, and as separate
+//! processes on PostgreSQL (modules `distributed`).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -8,9 +9,11 @@ mod applications;
 mod bad_input;
 mod bans;
 mod deletions;
+mod embedded;
 mod fail_closed;
 mod keys;
 mod parts;
+mod previous;
 mod restoring;
 mod routes;
 mod serving;
@@ -20,6 +23,7 @@ mod traces;
 mod world;
 
 use std::time::Duration;
+pub(crate) use world::in_both_modes;
 
 /// Waits until a look from outside sees what is expected, which a feed brings within a second.
 async fn soon<F: Future<Output = bool>>(look: impl Fn() -> F) {

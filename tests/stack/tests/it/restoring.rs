@@ -1,6 +1,7 @@
 //! The drill: a backup under load, a disaster, and what comes back of it.
 
-use crate::deletions::{MARKS, leave_traces, marked, marks_in};
+use crate::deletions::{MARKS, leave_traces, marked};
+use crate::embedded::marks_in;
 use crate::soon;
 use crate::world::{Setup, World};
 use age::secrecy::ExposeSecret as _;
@@ -156,7 +157,7 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
         .await
         .expect(200);
     world.settle().await;
-    let before = marks_in(world.folder());
+    let before = marks_in(world.folder(), &MARKS);
     for mark in MARKS {
         assert!(before.iter().any(|found| found.starts_with(mark)), "{mark}");
     }
@@ -178,7 +179,11 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
         6,
         "five databases and credentials.json"
     );
-    assert_eq!(marks_in(&safe.at("backup")), [""; 0], "it is encrypted");
+    assert_eq!(
+        marks_in(&safe.at("backup"), &MARKS),
+        [""; 0],
+        "it is encrypted"
+    );
     assert!(!world.folder().join("backup-work").exists());
 
     // What happens between the backup and the disaster.
@@ -208,7 +213,7 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
     })
     .await;
     safe.keep(world.folder());
-    world.embedded.tasks().shut_down().await;
+    world.stop_edge().await;
     drop(world);
 
     let folder = tempfile::tempdir().unwrap();
@@ -216,7 +221,7 @@ async fn a_restored_marketplace_has_forgotten_whom_it_must_and_nobody_else() {
     let counts = (replayed.deleted, replayed.banned, replayed.unbanned);
     assert_eq!(counts, (1, 1, 1));
     // Nothing has served it yet.
-    assert_eq!(marks_in(folder.path()), [""; 0]);
+    assert_eq!(marks_in(folder.path(), &MARKS), [""; 0]);
     let world = World::start_in(folder, Setup::default()).await;
 
     // Nothing that was issued works.
@@ -395,7 +400,7 @@ async fn a_restore_refuses_what_does_not_fit_and_writes_nothing_then() {
         ..plan.clone()
     };
     assert_eq!(run(&torn).await.unwrap().deleted, 1);
-    assert_eq!(marks_in(data.path()), [""; 0]);
+    assert_eq!(marks_in(data.path(), &MARKS), [""; 0]);
     assert!(refusal(&torn).await.contains("is not empty"));
 }
 
@@ -409,12 +414,12 @@ async fn databases_that_are_older_than_the_ledger_are_not_served() {
     take(world.folder(), &target, &Sealer::plain(), &SystemClock)
         .await
         .unwrap();
-    assert_ne!(marks_in(&target), [""; 0], "it is plain");
+    assert_ne!(marks_in(&target, &MARKS), [""; 0], "it is plain");
     let operator = world.operator().await;
     world.operate(&operator.access, "delete", &gone.id).await;
     noted(&world, &gone, Standing::Deleted).await;
     safe.keep(world.folder());
-    world.embedded.tasks().shut_down().await;
+    world.stop_edge().await;
     drop(world);
 
     // Somebody copies files by hand.
@@ -435,7 +440,7 @@ async fn databases_that_are_older_than_the_ledger_are_not_served() {
         stoa::restore::replay_configured(&config, data.path(), &ledger, Rules::default()).await;
     assert_eq!(replayed.unwrap().deleted, 1);
     std::fs::remove_file(data.path().join("manifest.json")).unwrap();
-    assert_eq!(marks_in(data.path()), [""; 0]);
+    assert_eq!(marks_in(data.path(), &MARKS), [""; 0]);
     let world = World::start_in(data, Setup::default()).await;
     world.try_log_in(&gone.email, PASSWORD).await.expect(401);
 }

@@ -2,23 +2,24 @@
 
 use crate::routes::rows;
 use crate::socket::Socket;
-use crate::world::{Setup, World};
+use crate::soon;
+use crate::world::{Mode, Setup, World};
 use http::Method;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stoa_testkit::http::Client;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 // contract: security S70
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_is_public_and_metrics_are_on_the_management_address() {
-    let world = World::start_with(Setup {
-        closed_metrics: true,
-        ..Setup::default()
-    })
+async fn health_is_public_and_metrics_are_on_the_management_address(mode: Mode) {
+    let world = World::on_with(
+        mode,
+        Setup {
+            closed_metrics: true,
+            ..Setup::default()
+        },
+    )
     .await;
     let management = Client::new(&format!("http://{}", world.management));
     for client in [&world.http, &management] {
@@ -40,37 +41,21 @@ async fn health_is_public_and_metrics_are_on_the_management_address() {
     for row in rows() {
         row.call(&management).token(&token).send().await.expect(404);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_development_process_shows_its_metrics_on_the_public_address() {
     let open = World::start().await;
     open.http.get("/metrics").send().await.expect(200);
 }
 
-/// Where log lines of this process go.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 // contract: security S4, security S68
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_request_is_one_structured_line_without_what_the_client_sent() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    // Other tests of this process may log, too: lines are told apart by the person's id.
-    tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
-    let world = World::start().await;
+async fn every_request_is_one_structured_line_without_what_the_client_sent(mode: Mode) {
+    let setup = Setup {
+        every_line: true,
+        ..Setup::default()
+    };
+    let world = World::on_with(mode, setup).await;
     let fields = json!({ "email": "marked-address@example.com" });
     let person = world.sign_up_with("markedname", fields).await;
     let trusted = world.trusted(person.token()).await;
@@ -105,17 +90,14 @@ async fn every_request_is_one_structured_line_without_what_the_client_sent() {
         .expect(200);
     let path = "/v1/operator_api/users/show?email=marked-address%40example.com";
     world.read(path, &operator.access).await.expect(200);
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = world.log();
     let written: Vec<Value> = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|line| {
-            line["fields"]["message"] == "Request" && line["fields"]["actor.user"] == *person.id
-        })
+        .filter(|line| line["message"] == "Request" && line["actor.user"] == *person.id)
         .collect();
     assert_eq!(written.len(), calls.len() + 1, "{written:#?}");
-    for (line, (_, route, status)) in written.iter().zip(calls) {
-        let fields = &line["fields"];
+    for (fields, (_, route, status)) in written.iter().zip(calls) {
         assert_eq!(fields["http.route"], route);
         assert_eq!(fields["http.status"], status);
         assert_eq!(fields["http.method"], "GET");
@@ -143,9 +125,8 @@ async fn every_request_is_one_structured_line_without_what_the_client_sent() {
 }
 
 // contract: wire 2.1
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_answers_are_zipped_for_those_who_take_it() {
-    let world = World::start().await;
+async fn large_answers_are_zipped_for_those_who_take_it(mode: Mode) {
+    let world = World::on(mode).await;
     let person = world.sign_up("seller").await;
     let body = json!({ "title": "Bike", "description": "word ".repeat(900) });
     let create = "/v1/api/own_listings/create";
@@ -194,9 +175,8 @@ async fn large_answers_are_zipped_for_those_who_take_it() {
 }
 
 // contract: wire W15, wire 5.1, auth 36
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn browsers_may_ask_first_and_only_where_they_belong() {
-    let world = World::start().await;
+async fn browsers_may_ask_first_and_only_where_they_belong(mode: Mode) {
+    let world = World::on(mode).await;
     let preflight = async |path: &str| {
         let call = world.http.call(Method::OPTIONS, path);
         let call = call
@@ -256,9 +236,8 @@ async fn browsers_may_ask_first_and_only_where_they_belong() {
 }
 
 // contract: wire W18, wire 5
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_requests_go_over_one_connection() {
-    let world = World::start().await;
+async fn a_thousand_requests_go_over_one_connection(mode: Mode) {
+    let world = World::on(mode).await;
     let token = world.anonymous().await;
     let mut socket = Socket::open(world.address).await;
     for n in 0..1000 {
@@ -283,9 +262,8 @@ async fn a_thousand_requests_go_over_one_connection() {
 }
 
 // contract: security S71
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_foreign_host_is_refused_whatever_is_asked() {
-    let world = World::start().await;
+async fn a_foreign_host_is_refused_whatever_is_asked(mode: Mode) {
+    let world = World::on(mode).await;
     let token = world.anonymous().await;
     for host in [
         "evil.example",
@@ -339,9 +317,8 @@ async fn a_marketplace_is_ready_soon_after_its_start() {
         .expect(200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_running_request_is_finished_before_the_server_stops() {
-    let world = World::start().await;
+async fn a_running_request_is_finished_before_the_server_stops(mode: Mode) {
+    let world = World::on(mode).await;
     let person = world.sign_up("writer").await;
     let body = r#"{"title":"The last one"}"#;
     let (first, rest) = body.split_at(8);
@@ -352,18 +329,13 @@ async fn a_running_request_is_finished_before_the_server_stops() {
     // The head is read once the server has had a turn.
     world.http.get("/healthz").send().await.expect(200);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let tasks = world.embedded.tasks();
     let stopping = async {
-        tasks.shut_down().await;
+        world.stop_edge().await;
         Instant::now()
     };
     let finishing = async {
-        while !tasks.is_stopping() {
-            tokio::task::yield_now().await;
-        }
         // No new connection is served any more.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(TcpStream::connect(world.address).await.is_err());
+        soon(|| async { TcpStream::connect(world.address).await.is_err() }).await;
         socket.send(rest).await;
         let (head, body) = socket.answer().await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head} {body}");
@@ -454,9 +426,19 @@ async fn the_virtual_clock_moves_domain_time_and_no_token() {
     let days = |text: &str| stoa_types::Timestamp::parse(text).unwrap().as_secs() / 86_400;
     assert!((17..=18).contains(&(days(&created) - days(before))));
     // Real time ends them.
-    world.clock.advance_ms(2 * 3_600_000);
+    world.later(2 * 3_600_000);
     world
         .read("/v1/api/current_user/show", buyer.token())
         .await
         .expect(401);
+}
+
+crate::in_both_modes! {
+    health_is_public_and_metrics_are_on_the_management_address,
+    every_request_is_one_structured_line_without_what_the_client_sent,
+    large_answers_are_zipped_for_those_who_take_it,
+    browsers_may_ask_first_and_only_where_they_belong,
+    a_thousand_requests_go_over_one_connection,
+    a_foreign_host_is_refused_whatever_is_asked,
+    a_running_request_is_finished_before_the_server_stops,
 }

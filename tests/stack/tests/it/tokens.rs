@@ -2,7 +2,7 @@
 
 use crate::parts::Parts;
 use crate::routes::rows;
-use crate::world::World;
+use crate::world::{Mode, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -38,9 +38,8 @@ async fn assert_dead_everywhere(marketplace: &Marketplace, token: &str, why: &st
 }
 
 // contract: security S1
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn forged_tokens_are_dead_everywhere() {
-    let world = World::start().await;
+async fn forged_tokens_are_dead_everywhere(mode: Mode) {
+    let world = World::on(mode).await;
     let user = world.sign_up("user").await.session.access;
     let (header, claims, signature) = parts_of(&user);
     let db = world.database("auth", stoa_auth::migrations()).await;
@@ -153,9 +152,8 @@ async fn forged_tokens_are_dead_everywhere() {
 }
 
 // contract: security S2, security S3
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kinds_of_tokens_never_stand_in_for_each_other() {
-    let world = World::start().await;
+async fn kinds_of_tokens_never_stand_in_for_each_other(mode: Mode) {
+    let world = World::on(mode).await;
     let person = world.sign_up("user").await;
     let integration = world.integration().await;
     let operator = world.operator().await;
@@ -255,9 +253,8 @@ async fn an_internal_token_is_worth_nothing_outside() {
 }
 
 // contract: security S64
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_of_inside_mean_nothing_outside() {
-    let world = World::start().await;
+async fn headers_of_inside_mean_nothing_outside(mode: Mode) {
+    let world = World::on(mode).await;
     let anonymous = world.anonymous().await;
     for row in rows().iter().filter(|row| !row.letters.contains('A')) {
         let mut call = row.call(&world.http);
@@ -279,4 +276,10 @@ async fn headers_of_inside_mean_nothing_outside() {
         };
         assert_eq!(call.send().await.status, expected, "{}", row.path);
     }
+}
+
+crate::in_both_modes! {
+    forged_tokens_are_dead_everywhere,
+    kinds_of_tokens_never_stand_in_for_each_other,
+    headers_of_inside_mean_nothing_outside,
 }

@@ -1,12 +1,12 @@
 //! Bodies that cannot be read, are of another type, or too large.
 
 use super::{BODY_LIMIT, Bench, JSON, TRANSIT, assert_refused, commands};
+use crate::world::Mode;
 use serde_json::json;
 
 // contract: wire W7, wire 3.6
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_cannot_be_read_is_a_bad_request_at_every_command() {
-    let bench = Bench::start().await;
+async fn a_body_that_cannot_be_read_is_a_bad_request_at_every_command(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let unreadable: &[(&str, &[u8])] = &[
         (JSON, b"{"),
         (JSON, b"{\"id\":\"5b3b71fa"),
@@ -37,9 +37,8 @@ async fn a_body_that_cannot_be_read_is_a_bad_request_at_every_command() {
 }
 
 // contract: wire W7, wire 1.2, wire 1.3
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transit_value_that_is_none_is_refused_with_its_path_at_every_command() {
-    let bench = Bench::start().await;
+async fn a_transit_value_that_is_none_is_refused_with_its_path_at_every_command(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let values = [
         r#""~zNaN""#,
         r#""~zINF""#,
@@ -70,9 +69,8 @@ async fn a_transit_value_that_is_none_is_refused_with_its_path_at_every_command(
 }
 
 // contract: wire W8, wire 2.1
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_content_type_that_is_not_taken_is_refused_at_every_command() {
-    let bench = Bench::start().await;
+async fn a_content_type_that_is_not_taken_is_refused_at_every_command(mode: Mode) {
+    let bench = Bench::start(mode).await;
     bench
         .changes_nothing(async {
             for row in commands() {
@@ -102,9 +100,8 @@ async fn a_content_type_that_is_not_taken_is_refused_at_every_command() {
 }
 
 // contract: wire 3.6, security S55
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_over_the_limit_is_refused_declared_or_not() {
-    let bench = Bench::start().await;
+async fn a_body_over_the_limit_is_refused_declared_or_not(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let code = "request-upload-over-limit";
     let mut large = b"{\"id\":\"".to_vec();
     large.resize(BODY_LIMIT + 1, b'x');
@@ -128,9 +125,8 @@ async fn a_body_over_the_limit_is_refused_declared_or_not() {
 }
 
 // contract: wire 3.6, wire 2.1
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_body_has_no_parameters_whatever_its_type() {
-    let bench = Bench::start().await;
+async fn an_empty_body_has_no_parameters_whatever_its_type(mode: Mode) {
+    let bench = Bench::start(mode).await;
     bench
         .changes_nothing(async {
             for row in commands() {
@@ -150,4 +146,12 @@ async fn an_empty_body_has_no_parameters_whatever_its_type() {
             }
         })
         .await;
+}
+
+crate::in_both_modes! {
+    a_body_that_cannot_be_read_is_a_bad_request_at_every_command,
+    a_transit_value_that_is_none_is_refused_with_its_path_at_every_command,
+    a_content_type_that_is_not_taken_is_refused_at_every_command,
+    a_body_over_the_limit_is_refused_declared_or_not,
+    an_empty_body_has_no_parameters_whatever_its_type,
 }

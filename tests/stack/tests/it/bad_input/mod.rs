@@ -5,7 +5,7 @@ mod parameters;
 mod refusals;
 
 use crate::routes::{Row, rows};
-use crate::world::World;
+use crate::world::{Mode, World};
 use serde_json::Value;
 use stoa_gateway::Api;
 use stoa_testkit::http::{Call, Reply};
@@ -24,8 +24,8 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) async fn start() -> Self {
-        let world = World::start().await;
+    pub(super) async fn start(mode: Mode) -> Self {
+        let world = World::on(mode).await;
         let person = world.sign_up("person").await;
         Self {
             trusted: world.trusted(person.token()).await,

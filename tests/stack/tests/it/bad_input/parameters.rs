@@ -2,13 +2,13 @@
 
 use super::{Bench, JSON, TRANSIT, assert_refused, commands, queries};
 use crate::routes::{NOBODY, Row, rows};
+use crate::world::Mode;
 use serde_json::{Value, json};
 use stoa_gateway::Api;
 
 // contract: wire W10, wire 3.6, security S9
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_that_are_not_known_are_refused_in_body_and_query() {
-    let bench = Bench::start().await;
+async fn keys_that_are_not_known_are_refused_in_body_and_query(mode: Mode) {
+    let bench = Bench::start(mode).await;
     bench
         .changes_nothing(async {
             for row in commands() {
@@ -52,9 +52,8 @@ async fn keys_that_are_not_known_are_refused_in_body_and_query() {
 }
 
 // contract: security S9
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn marketplace_users_cannot_set_what_is_not_theirs() {
-    let bench = Bench::start().await;
+async fn marketplace_users_cannot_set_what_is_not_theirs(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let not_theirs = [
         "metadata",
         "state",
@@ -86,9 +85,8 @@ async fn marketplace_users_cannot_set_what_is_not_theirs() {
 }
 
 // contract: wire 3.6
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_parameter_of_another_type_is_refused_with_its_path() {
-    let bench = Bench::start().await;
+async fn a_parameter_of_another_type_is_refused_with_its_path(mode: Mode) {
+    let bench = Bench::start(mode).await;
     bench
         .changes_nothing(async {
             for row in commands() {
@@ -113,9 +111,8 @@ async fn a_parameter_of_another_type_is_refused_with_its_path() {
 }
 
 // contract: wire 1.2, wire 3.6
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_ids_instants_and_amounts_are_refused_with_their_path() {
-    let bench = Bench::start().await;
+async fn bad_ids_instants_and_amounts_are_refused_with_their_path(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let ids = [
         "",
         "x",
@@ -215,9 +212,8 @@ async fn bad_ids_instants_and_amounts_are_refused_with_their_path() {
 }
 
 // contract: wire 3.4
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_out_of_range_are_refused_at_every_paged_query() {
-    let bench = Bench::start().await;
+async fn pages_out_of_range_are_refused_at_every_paged_query(mode: Mode) {
+    let bench = Bench::start(mode).await;
     // A transition list is one page; everything else that ends in `query` has pages.
     let paged = |row: &&Row| {
         (row.path.ends_with("/query") || row.path.ends_with("/search"))
@@ -247,9 +243,8 @@ async fn pages_out_of_range_are_refused_at_every_paged_query() {
 }
 
 // contract: users section 3, security S55
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn extended_data_over_its_limits_is_refused_with_its_path() {
-    let bench = Bench::start().await;
+async fn extended_data_over_its_limits_is_refused_with_its_path(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let large = json!({ "text": "x".repeat(51_200) });
     let mut deep = json!(1);
     for _ in 0..33 {
@@ -296,9 +291,8 @@ async fn extended_data_over_its_limits_is_refused_with_its_path() {
 }
 
 // contract: security S55
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_of_parameters_keys_or_levels_are_refused() {
-    let bench = Bench::start().await;
+async fn thousands_of_parameters_keys_or_levels_are_refused(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let query = "a&".repeat(10_000);
     let keys: serde_json::Map<String, Value> =
         (0..10_000).map(|n| (format!("k{n}"), json!(n))).collect();
@@ -335,9 +329,8 @@ async fn thousands_of_parameters_keys_or_levels_are_refused() {
 }
 
 // contract: security S55
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn long_lists_and_searches_are_refused() {
-    let bench = Bench::start().await;
+async fn long_lists_and_searches_are_refused(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let ids = vec![NOBODY; 101].join(",");
     for row in queries() {
         let takes_ids = [
@@ -374,4 +367,15 @@ async fn long_lists_and_searches_are_refused() {
         let reply = bench.get(search, &query).await;
         assert_refused(&reply, 400, "validation-invalid-value", Some(&json!([key])));
     }
+}
+
+crate::in_both_modes! {
+    keys_that_are_not_known_are_refused_in_body_and_query,
+    marketplace_users_cannot_set_what_is_not_theirs,
+    a_parameter_of_another_type_is_refused_with_its_path,
+    bad_ids_instants_and_amounts_are_refused_with_their_path,
+    pages_out_of_range_are_refused_at_every_paged_query,
+    extended_data_over_its_limits_is_refused_with_its_path,
+    thousands_of_parameters_keys_or_levels_are_refused,
+    long_lists_and_searches_are_refused,
 }

@@ -2,13 +2,13 @@
 
 use super::{BODY_LIMIT, Bench, JSON, TRANSIT, assert_refused};
 use crate::routes::{NOBODY, rows};
+use crate::world::Mode;
 use serde_json::json;
 use stoa_testkit::http::Call;
 
 // contract: wire W16, wire 2.1, wire 3.6
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refusals_come_in_the_format_that_was_asked_for() {
-    let bench = Bench::start().await;
+async fn refusals_come_in_the_format_that_was_asked_for(mode: Mode) {
+    let bench = Bench::start(mode).await;
     for row in rows() {
         // Without token, with a bad parameter, and over the limit.
         let plain = || row.call_with(&bench.world.http, "");
@@ -74,9 +74,8 @@ const NOWHERE: [&str; 14] = [
 ];
 
 // contract: wire 3.6
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unknown_endpoints_and_wrong_methods_are_not_found() {
-    let bench = Bench::start().await;
+async fn unknown_endpoints_and_wrong_methods_are_not_found(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let http = &bench.world.http;
     bench
         .changes_nothing(async {
@@ -113,9 +112,8 @@ async fn unknown_endpoints_and_wrong_methods_are_not_found() {
 }
 
 // contract: auth section 4
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_grants_are_refused_and_change_nothing() {
-    let bench = Bench::start().await;
+async fn bad_grants_are_refused_and_change_nothing(mode: Mode) {
+    let bench = Bench::start(mode).await;
     let world = &bench.world;
     let client = world.credential("marketplaceClientId");
     let secret = world.credential("marketplaceClientSecret");
@@ -206,9 +204,8 @@ async fn bad_grants_are_refused_and_change_nothing() {
 }
 
 // contract: wire 3.6, security S8
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_does_not_exist_is_404_to_reads_409_to_commands_and_empty_to_queries() {
-    let bench = Bench::start().await;
+async fn what_does_not_exist_is_404_to_reads_409_to_commands_and_empty_to_queries(mode: Mode) {
+    let bench = Bench::start(mode).await;
     bench
         .changes_nothing(async {
             for row in rows() {
@@ -234,4 +231,11 @@ async fn what_does_not_exist_is_404_to_reads_409_to_commands_and_empty_to_querie
             }
         })
         .await;
+}
+
+crate::in_both_modes! {
+    refusals_come_in_the_format_that_was_asked_for,
+    unknown_endpoints_and_wrong_methods_are_not_found,
+    bad_grants_are_refused_and_change_nothing,
+    what_does_not_exist_is_404_to_reads_409_to_commands_and_empty_to_queries,
 }

@@ -1,30 +1,19 @@
-//! A `stoa dev` process of a test.
+//! A `stoa dev` process of a test: a whole marketplace on a folder, killed with this value.
 
+use crate::callers::Marketplace;
+use crate::cluster::binary;
 use serde_json::Value;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
-use stoa_testkit::callers::Marketplace;
 
 /// Longest wait for a start or an end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary under test.
-fn binary() -> PathBuf {
-    let path = std::env::var_os("STOA_BIN")
-        .expect("STOA_BIN must hold the path of the stoa binary (cargo xtask test sets it)");
-    let path = PathBuf::from(path);
-    assert!(
-        path.is_file(),
-        "STOA_BIN: there is no file {}",
-        path.display()
-    );
-    path
-}
-
-/// A command that ends by itself, with its arguments; nothing of the environment configures it.
-pub(crate) fn tool<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+/// A command of the binary that ends by itself, with its arguments; nothing of the environment
+/// configures it.
+pub fn tool<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(binary());
     command
         .args(arguments)
@@ -36,13 +25,13 @@ pub(crate) fn tool<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command 
 }
 
 /// A command on a data folder, on free ports of loopback, with its log in the folder.
-fn command(data: &Path) -> Command {
+fn command(binary: &Path, data: &Path) -> Command {
     let log = std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(log_file(data))
-        .unwrap();
-    let mut command = Command::new(binary());
+        .expect("a process can be handled");
+    let mut command = Command::new(binary);
     let free = ["--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"];
     command
         .arg("dev")
@@ -61,13 +50,14 @@ fn log_file(data: &Path) -> PathBuf {
 }
 
 /// What the processes on this folder have written to standard error.
-pub(crate) fn log_of(data: &Path) -> String {
+pub fn log_of(data: &Path) -> String {
     std::fs::read_to_string(log_file(data)).unwrap_or_default()
 }
 
 /// A running process; killed when the test lets go of it.
-pub(crate) struct Stoa {
-    pub(crate) marketplace: Marketplace,
+pub struct Stoa {
+    /// The marketplace.
+    pub marketplace: Marketplace,
     child: Running,
 }
 
@@ -82,14 +72,15 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(data: &Path) -> Self {
-        Self(command(data).spawn().unwrap())
+    fn start(binary: &Path, data: &Path) -> Self {
+        let child = command(binary, data).spawn();
+        Self(child.expect("the binary can be started"))
     }
 
     async fn ended(&mut self) -> ExitStatus {
         let wait = async {
             loop {
-                if let Some(status) = self.0.try_wait().unwrap() {
+                if let Some(status) = self.0.try_wait().expect("a process can be handled") {
                     return status;
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -103,14 +94,25 @@ impl Running {
 
 impl Stoa {
     /// Starts a process and waits until it says that it is ready.
-    pub(crate) async fn start(data: &Path) -> Self {
-        let mut child = Running::start(data);
-        let stdout = child.0.stdout.take().unwrap();
+    ///
+    /// # Panics
+    /// When it ends, or is not ready in time; says what it wrote.
+    pub async fn start(data: &Path) -> Self {
+        Self::start_of(&binary(), data).await
+    }
+
+    /// The same with another binary than the one under test.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready in time; says what it wrote.
+    pub async fn start_of(binary: &Path, data: &Path) -> Self {
+        let mut child = Running::start(binary, data);
+        let stdout = child.0.stdout.take().expect("a process can be handled");
         let credentials = tokio::task::spawn_blocking(|| first_document(stdout));
         let credentials = tokio::time::timeout(PATIENCE, credentials)
             .await
             .unwrap_or_else(|_| panic!("the process is not ready: {}", log_of(data)))
-            .unwrap()
+            .expect("a process can be handled")
             .unwrap_or_else(|| panic!("the process ended at once: {}", log_of(data)));
         Self {
             marketplace: Marketplace::new(credentials),
@@ -119,19 +121,25 @@ impl Stoa {
     }
 
     /// Kills it at once, as a crash would.
-    pub(crate) fn kill(self) {
+    pub fn kill(self) {
         drop(self);
     }
 
     /// Asks it to stop.
-    pub(crate) fn ask_to_stop(&self) {
+    ///
+    /// # Panics
+    /// When no signal can be sent.
+    pub fn ask_to_stop(&self) {
         let id = self.child.0.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(sent.unwrap().success());
+        assert!(sent.expect("a process can be handled").success());
     }
 
     /// Waits for its end.
-    pub(crate) async fn ended(mut self) -> ExitStatus {
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub async fn ended(mut self) -> ExitStatus {
         self.child.ended().await
     }
 }
@@ -140,7 +148,7 @@ impl Stoa {
 fn first_document(mut stdout: ChildStdout) -> Option<Value> {
     let (mut text, mut part) = (Vec::new(), [0; 4096]);
     loop {
-        let read = stdout.read(&mut part).unwrap();
+        let read = stdout.read(&mut part).expect("a process can be handled");
         if read == 0 {
             return None;
         }
@@ -152,6 +160,9 @@ fn first_document(mut stdout: ChildStdout) -> Option<Value> {
 }
 
 /// Starts a process that is expected to end by itself; gives its status.
-pub(crate) async fn run_to_its_end(data: &Path) -> ExitStatus {
-    Running::start(data).ended().await
+///
+/// # Panics
+/// When it does not end in time.
+pub async fn run_to_its_end(data: &Path) -> ExitStatus {
+    Running::start(&binary(), data).ended().await
 }
