@@ -195,6 +195,7 @@ async fn apart(run: &Run, figures: &[Figure], pins: &Pins) -> Result<Vec<Row>> {
     let postgres = Postgres::start_for(&Purpose {
         durable: true,
         within: Some(run.folder.clone()),
+        ..Purpose::default()
     })?;
     pins.move_back()?;
     let mut rows = Vec::new();
