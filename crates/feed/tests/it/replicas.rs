@@ -208,7 +208,6 @@ stoa_testkit::only_on_postgres! { SET; {
             tokio::time::sleep(Duration::from_millis(version * 7 % 31)).await;
         }
         lags.sort();
-        println!("p50 {:?}, p99 {:?}, most {:?}", lags[50], lags[98], lags[99]);
         assert!(lags[50] < Duration::from_millis(100), "{:?}", lags[50]);
         assert!(lags[99] < Duration::from_secs(1), "{:?}", lags[99]);
         world.tasks.shut_down().await;
