@@ -14,21 +14,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Longest wait for running requests at the end.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long the first connections wait for a gateway that has just started: they are served a
+/// moment later instead of refused. One that is not ready by then says so itself (503).
+const START: Duration = Duration::from_secs(3);
 
 /// A listening socket and the gateway behind it.
 pub struct Server {
     listener: TcpListener,
     gateway: Arc<Gateway>,
-    pages: Pages,
-}
-
-/// What a server shows.
-#[derive(Clone, Copy)]
-enum Pages {
-    /// The APIs.
-    Public,
-    /// Health and metrics only.
-    Management,
 }
 
 impl Server {
@@ -38,27 +31,7 @@ impl Server {
     /// Those of the operating system.
     pub async fn bind(address: SocketAddr, gateway: Arc<Gateway>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self {
-            listener,
-            gateway,
-            pages: Pages::Public,
-        })
-    }
-
-    /// Listens on the management address, which shows health and metrics only.
-    ///
-    /// # Errors
-    /// Those of the operating system.
-    pub async fn bind_management(
-        address: SocketAddr,
-        gateway: Arc<Gateway>,
-    ) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self {
-            listener,
-            gateway,
-            pages: Pages::Management,
-        })
+        Ok(Self { listener, gateway })
     }
 
     /// The address that is listened on.
@@ -69,9 +42,14 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until the process stops, then lets running requests finish.
+    /// Serves until the process stops, then lets running requests finish. Connections are taken
+    /// once the gateway is ready, or does not become so in a few seconds.
     pub async fn run(self) {
         let tasks = self.gateway.tasks.clone();
+        tokio::select! {
+            () = tasks.stopping() => return,
+            _ = tokio::time::timeout(START, self.gateway.ready()) => {}
+        }
         let graceful = GracefulShutdown::new();
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -122,15 +100,9 @@ impl Server {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let (gateway, pages) = (Arc::clone(&self.gateway), self.pages);
+        let gateway = Arc::clone(&self.gateway);
         let service = service_fn(move |request: http::Request<Incoming>| {
-            let gateway = Arc::clone(&gateway);
-            async move {
-                match pages {
-                    Pages::Public => pipeline::serve(gateway, peer.ip(), request).await,
-                    Pages::Management => pipeline::serve_management(&gateway, &request),
-                }
-            }
+            pipeline::serve(Arc::clone(&gateway), peer.ip(), request)
         });
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)

@@ -295,8 +295,8 @@ impl Worker {
             return answer;
         }
         let body = json!({ "id": id, "transition": "transition/accept", "params": {} });
-        for _ in 0..3 {
-            if asking.accept(&body).await {
+        for attempt in 0..3 {
+            if asking.accept(&body, attempt).await {
                 transitions.push("transition/accept".to_owned());
                 break;
             }
@@ -371,12 +371,13 @@ impl Asking<'_> {
         .await
     }
 
-    /// Accepts a request; true once it is accepted, by this call or by one whose answer got lost.
-    async fn accept(&self, body: &Value) -> bool {
+    /// Accepts a request, each time through the next gateway; true once it is accepted, by this
+    /// call or by one whose answer got lost.
+    async fn accept(&self, body: &Value, attempt: usize) -> bool {
         let path = "/v1/api/transactions/transition";
-        let call = self
-            .marketplace()
-            .command_call(path, self.common.provider.token(), body);
+        let gateways = &self.common.gateways;
+        let gateway = &gateways[(self.gateway + attempt) % gateways.len()];
+        let call = gateway.command_call(path, self.common.provider.token(), body);
         let began = Instant::now();
         match tokio::time::timeout(PATIENCE, call.try_send()).await {
             Ok(Ok(reply)) if reply.status == 200 => {
@@ -389,7 +390,7 @@ impl Asking<'_> {
                 false
             }
             other => {
-                self.judge(began, other);
+                self.judge(began, other, attempt > 0);
                 false
             }
         }
@@ -398,13 +399,14 @@ impl Asking<'_> {
     async fn send(&self, call: Call) -> Answer {
         let began = Instant::now();
         let sent = tokio::time::timeout(PATIENCE, call.try_send()).await;
-        self.judge(began, sent)
+        self.judge(began, sent, self.last)
     }
 
     fn judge(
         &self,
         began: Instant,
         sent: Result<Result<Reply, String>, tokio::time::error::Elapsed>,
+        last: bool,
     ) -> Answer {
         let history = &self.common.history;
         match sent {
@@ -422,7 +424,7 @@ impl Asking<'_> {
                 history.note_wrong(format!("{} {}: {}", reply.status, reply.what, reply.text()));
                 Answer::Unknown
             }
-            Ok(Err(why)) if self.last => {
+            Ok(Err(why)) if last => {
                 history.note(began, Outcome::Failed);
                 history.note_reason(&format!("lost twice: {why}"));
                 Answer::Unknown

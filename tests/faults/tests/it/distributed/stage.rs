@@ -17,8 +17,10 @@ const RATE: f64 = 200.0;
 const RATE_OF_ONE_ROUND: f64 = 40.0;
 /// Longest time from the end of a cause to the last request that fails.
 const RECOVERY: Duration = Duration::from_secs(5);
-/// Load before the first trouble.
+/// Load before the first trouble, which the rate is taken from.
 const HEALTHY: Duration = Duration::from_secs(4);
+/// Load before the trouble of later rounds.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How often each fault happens: once, or as often as `STOA_FAULT_ROUNDS` says.
 pub(crate) fn rounds() -> u64 {
@@ -52,8 +54,8 @@ impl Stage {
 }
 
 /// Runs a fault on a cluster of its own, under load from the beginning to the end, as often as
-/// asked for, and judges what is there afterwards.
-pub(crate) async fn under_load<F>(number: u8, what: &str, setup: Setup, fault: F)
+/// asked for, and judges what is there afterwards. Gives the requests that failed, and why.
+pub(crate) async fn under_load<F>(number: u8, what: &str, setup: Setup, fault: F) -> Failures
 where
     F: AsyncFn(&Stage, u64),
 {
@@ -77,7 +79,7 @@ where
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let began = Instant::now();
-        tokio::time::sleep(HEALTHY).await;
+        tokio::time::sleep(if round == 0 { HEALTHY } else { AGAIN }).await;
         fault(&stage, round).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         ledger.add(load.stop().await);
@@ -87,6 +89,7 @@ where
     report.acknowledged = ledger.len();
     report.say(number, what);
     let reasons = stage.history.reasons();
+    say(&reasons);
     stage.cluster.ready().await;
     stage.cluster.settle().await;
     ledger.check(&gateways[0]).await;
@@ -99,6 +102,21 @@ where
     );
     report.judge(&reasons, &stage.cluster.log());
     stage.cluster.stop().await;
+    Failures {
+        count: report.failed,
+        reasons,
+    }
+}
+
+/// Requests that failed, in trouble and outside.
+pub(crate) struct Failures {
+    pub(crate) count: usize,
+    pub(crate) reasons: String,
+}
+
+#[expect(clippy::print_stdout, reason = "what a run by hand is for")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 /// What all rounds came to.
@@ -128,9 +146,8 @@ impl Report {
     }
 
     /// One row of the table in README.md.
-    #[expect(clippy::print_stdout, reason = "the row is what a run by hand is for")]
     fn say(&self, number: u8, what: &str) {
-        println!(
+        say(&format!(
             "| {number} | {what} | {} | {} | {:.0} | {} | {} | {} | {:.1} s | {} | {} | {:.2} s |",
             self.rounds,
             self.requests,
@@ -142,7 +159,7 @@ impl Report {
             self.seen.ended,
             self.seen.tries,
             self.seen.worst.as_secs_f64(),
-        );
+        ));
     }
 
     fn judge(&self, reasons: &str, log: &str) {
