@@ -138,11 +138,7 @@ impl Part {
         let running: Arc<OnceLock<Service>> = Arc::default();
         let seen = Arc::clone(&running);
         let is_ready = move || seen.get().is_some_and(Service::is_ready);
-        let management = Management::bind(config.http.management, is_ready)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.http.management))?;
-        let stop = tasks.clone();
-        tasks.spawn(management.run(async move { stop.stopping().await }));
+        management(config, &tasks, is_ready).await?;
         let mut server = ServerConfig::new(config.rpc.listen, surroundings.tls.clone());
         server.max_concurrent = config.rpc.max_concurrent;
         server.reflection = config.rpc.reflection;
@@ -288,6 +284,20 @@ async fn auth(
     Service::auth(host, options, db, identity).await
 }
 
+/// Shows health and metrics from now on until the process stops.
+async fn management(
+    config: &Config,
+    tasks: &Tasks,
+    is_ready: impl Fn() -> bool + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let pages = Management::bind(config.http.management, is_ready)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.http.management))?;
+    let stop = tasks.clone();
+    tasks.spawn(pages.run(async move { stop.stopping().await }));
+    Ok(())
+}
+
 /// Holds the clock of a gateway to that of `auth`: one that is set while the gateway runs, by hand
 /// or by fault, changes nothing.
 async fn keep_time(gateway: &Gateway, clock: &DatabaseClock) {
@@ -326,9 +336,8 @@ impl Gate {
         let public = Server::bind(config.http.listen, Arc::clone(&gateway))
             .await
             .with_context(|| format!("cannot listen on {}", config.http.listen))?;
-        let management = Server::bind_management(config.http.management, Arc::clone(&gateway))
-            .await
-            .with_context(|| format!("cannot listen on {}", config.http.management))?;
+        let seen = Arc::clone(&gateway);
+        management(config, &tasks, move || seen.is_ready()).await?;
         let address = public.local_addr()?;
         gateway.start();
         tasks.spawn({
@@ -341,7 +350,6 @@ impl Gate {
             }
         });
         tasks.spawn(public.run());
-        tasks.spawn(management.run());
         tracing::info!(%address, "Taking requests");
         Ok(())
     }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use stoa_auth::{DevCredentials, Lifetimes, Preset};
 use stoa_credentials::{Cost, PasswordHasher};
 use stoa_db::{Db, DbConfig, Synchronous};
-use stoa_gateway::{Gateway, Peers, VirtualClock};
+use stoa_gateway::{Gateway, Peers, Server, VirtualClock};
 use stoa_rpc::{Identity, LocalSlot, Problem, Problems, Tasks, Trust};
+use stoa_telemetry::Management;
 use stoa_types::{Clock, Entropy, OsEntropy, Timestamp};
 
 /// How often the start looks whether everything is ready.
@@ -333,6 +334,34 @@ impl Embedded {
             born,
             known,
         })))
+    }
+
+    /// Listens on the public address and on that of the management pages (port 0 takes a free
+    /// one), starts all work and takes requests. Gives both addresses; it may not be ready yet.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on.
+    pub async fn serve(
+        &self,
+        public: SocketAddr,
+        management: SocketAddr,
+    ) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+        let cannot = |address: SocketAddr| move || format!("cannot listen on {address}");
+        let gateway = self.gateway();
+        let is_ready = move || gateway.is_ready();
+        let pages = Management::bind(management, is_ready)
+            .await
+            .with_context(cannot(management))?;
+        let server = Server::bind(public, self.gateway())
+            .await
+            .with_context(cannot(public))?;
+        let addresses = (server.local_addr()?, pages.local_addr()?);
+        self.start();
+        let tasks = self.tasks();
+        let stop = tasks.clone();
+        tasks.spawn(server.run());
+        tasks.spawn(pages.run(async move { stop.stopping().await }));
+        Ok(addresses)
     }
 
     /// Starts every service and the gateway's following of feeds.

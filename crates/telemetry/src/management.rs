@@ -104,7 +104,9 @@ fn page(method: &Method, path: &str, is_ready: &IsReady) -> Response<Full<Bytes>
     const PLAIN: &str = "text/plain; charset=utf-8";
     const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let (status, kind, text) = match path {
-        _ if method != Method::GET => (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "GET only\n".into()),
+        "/healthz" | "/readyz" | "/metrics" if method != Method::GET => {
+            (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "GET only\n".into())
+        }
         "/healthz" => (StatusCode::OK, PLAIN, "ok\n".into()),
         "/readyz" if is_ready() => (StatusCode::OK, PLAIN, "ready\n".into()),
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "starting\n".into()),

@@ -1,32 +1,20 @@
 //! `stoa dev`: a whole marketplace on one machine.
 
-use super::process::{self, StopSignals, shut_down};
+use super::process::{self, Place, StopSignals, shut_down};
 use crate::{Clocks, DataFolder, DevClock, Embedded, Options};
 use anyhow::{Context as _, bail};
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use stoa_auth::Preset;
 use stoa_config::Config;
-use stoa_gateway::Server;
 use stoa_types::SystemClock;
 
 /// Runs a whole marketplace on this machine, for building a client against it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Dev {
-    /// Folder of all data; made when it is not there.
-    #[arg(long, env = "STOA_DATA", default_value = "./stoa-data")]
-    data: PathBuf,
-    /// Public address.
-    #[arg(long, env = "STOA_LISTEN")]
-    listen: Option<SocketAddr>,
-    /// Management address: health and metrics.
-    #[arg(long, env = "STOA_MANAGEMENT")]
-    management: Option<SocketAddr>,
-    /// Configuration file.
-    #[arg(long, env = "STOA_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Domain time can be moved with `operator_api/clock/advance`.
     #[arg(long)]
     virtual_clock: bool,
@@ -37,13 +25,7 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut config = Config::read(self.config.as_deref())?;
-        if let Some(listen) = self.listen {
-            config.http.listen = listen;
-        }
-        if let Some(management) = self.management {
-            config.http.management = management;
-        }
+        let config = self.place.config()?;
         self.check_exposure(&config)?;
         process::run(&config.clone(), "stoa", self.serve(config))
     }
@@ -79,7 +61,7 @@ impl Dev {
     async fn serve(self, config: Config) -> anyhow::Result<()> {
         // Heard from the beginning, so that being told to stop is never too early.
         let mut stop = StopSignals::new()?;
-        let folder = DataFolder::open(&self.data)?;
+        let folder = DataFolder::open(&self.place.data)?;
         let clocks = if self.virtual_clock {
             let clock = Arc::new(DevClock::open(&folder)?);
             Clocks {
@@ -97,22 +79,15 @@ impl Dev {
         };
         let options = Options::dev(&config, preset(&config)?);
         let embedded = Embedded::build(&folder, options, clocks).await?;
-        let public = Server::bind(config.http.listen, embedded.gateway())
-            .await
-            .with_context(|| format!("cannot listen on {}", config.http.listen))?;
-        let management = Server::bind_management(config.http.management, embedded.gateway())
-            .await
-            .with_context(|| format!("cannot listen on {}", config.http.management))?;
-        let address = public.local_addr()?;
-        embedded.start();
-        embedded.tasks().spawn(public.run());
-        embedded.tasks().spawn(management.run());
+        let (address, _) = embedded
+            .serve(config.http.listen, config.http.management)
+            .await?;
         embedded.ready().await;
         let credentials = embedded.credentials(address)?;
         credentials.write(&folder)?;
         writeln!(std::io::stdout(), "{}", credentials.to_json()?)
             .context("standard output is closed")?;
-        tracing::info!(%address, data = %self.data.display(), "Stoa is ready on http://{address}");
+        tracing::info!(%address, data = %self.place.data.display(), "Stoa is ready on http://{address}");
         stop.any().await;
         shut_down(embedded.tasks()).await;
         Ok(())

@@ -1,6 +1,8 @@
 //! What every long-running command does: logs, threads, signals, the end.
 
 use anyhow::Context as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use stoa_config::Config;
 use stoa_rpc::Tasks;
@@ -10,6 +12,40 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Longest wait for work that runs when the process is told to stop.
 const STOP: Duration = Duration::from_secs(25);
+
+/// Where a long-running command keeps its data and listens.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// Folder of all data; made when it is not there.
+    #[arg(long, env = "STOA_DATA", default_value = "./stoa-data")]
+    pub(super) data: PathBuf,
+    /// Public address of the gateway.
+    #[arg(long, env = "STOA_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Management address: health and metrics.
+    #[arg(long, env = "STOA_MANAGEMENT")]
+    management: Option<SocketAddr>,
+    /// Configuration file.
+    #[arg(long, env = "STOA_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The configuration, with the addresses that were given on the command line.
+    ///
+    /// # Errors
+    /// Those of the configuration.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::read(self.config.as_deref())?;
+        if let Some(listen) = self.listen {
+            config.http.listen = listen;
+        }
+        if let Some(management) = self.management {
+            config.http.management = management;
+        }
+        Ok(config)
+    }
+}
 
 /// Sends log lines and traces on their way and runs `work` on the threads of this process. `name`
 /// is that of the process at a collector.

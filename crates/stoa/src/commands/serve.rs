@@ -1,16 +1,13 @@
 //! `stoa serve`: an installation for real, in one process or in one process per service.
 
 use super::dev::id;
-use super::process::{self, StopSignals, shut_down};
+use super::process::{self, Place, StopSignals, shut_down};
 use crate::apart::{Gate, Part, Surroundings};
 use crate::{Clocks, DataFolder, DevClock, Embedded, Name, Options};
 use anyhow::{Context as _, bail};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use stoa_auth::Preset;
 use stoa_config::Config;
-use stoa_gateway::Server;
 use stoa_policy::Environment;
 use stoa_types::SystemClock;
 
@@ -19,18 +16,8 @@ use stoa_types::SystemClock;
 pub(super) struct Serve {
     /// The one service of this process; without it, all of them over SQLite.
     service: Option<Role>,
-    /// Folder of the SQLite databases; made when it is not there.
-    #[arg(long, env = "STOA_DATA", default_value = "./stoa-data")]
-    data: PathBuf,
-    /// Public address of the gateway.
-    #[arg(long, env = "STOA_LISTEN")]
-    listen: Option<SocketAddr>,
-    /// Management address: health and metrics.
-    #[arg(long, env = "STOA_MANAGEMENT")]
-    management: Option<SocketAddr>,
-    /// Configuration file.
-    #[arg(long, env = "STOA_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// What one process can be.
@@ -59,13 +46,7 @@ impl Role {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut config = Config::read(self.config.as_deref())?;
-        if let Some(listen) = self.listen {
-            config.http.listen = listen;
-        }
-        if let Some(management) = self.management {
-            config.http.management = management;
-        }
+        let config = self.place.config()?;
         let name = match self.service {
             None => "stoa".to_owned(),
             Some(role) => format!("stoa-{}", role.service().map_or("gateway", Name::text)),
@@ -85,7 +66,7 @@ impl Serve {
                         None => Gate::start(&config, surroundings).await,
                         Some(name) => {
                             let preset = preset(&config)?;
-                            Part::start(&config, name, &self.data, preset, surroundings).await
+                            Part::start(&config, name, &self.place.data, preset, surroundings).await
                         }
                     }
                 };
@@ -118,7 +99,7 @@ impl Serve {
                  with PostgreSQL run stoa serve <service> for each"
             );
         }
-        let folder = DataFolder::open(&self.data)?;
+        let folder = DataFolder::open(&self.place.data)?;
         DevClock::refuse_moved(&folder)?;
         let clocks = Clocks {
             domain: Arc::new(SystemClock),
@@ -127,17 +108,10 @@ impl Serve {
         };
         let options = Options::serve(config, preset(config)?);
         let embedded = Embedded::build(&folder, options, clocks).await?;
-        let public = Server::bind(config.http.listen, embedded.gateway())
-            .await
-            .with_context(|| format!("cannot listen on {}", config.http.listen))?;
-        let management = Server::bind_management(config.http.management, embedded.gateway())
-            .await
-            .with_context(|| format!("cannot listen on {}", config.http.management))?;
-        let address = public.local_addr()?;
+        let (address, _) = embedded
+            .serve(config.http.listen, config.http.management)
+            .await?;
         let tasks = embedded.tasks().clone();
-        embedded.start();
-        tasks.spawn(public.run());
-        tasks.spawn(management.run());
         tokio::select! {
             () = embedded.ready() => {}
             () = stop.any() => {
@@ -145,7 +119,7 @@ impl Serve {
                 return Ok(None);
             }
         }
-        tracing::info!(%address, data = %self.data.display(), "Stoa is ready");
+        tracing::info!(%address, data = %self.place.data.display(), "Stoa is ready");
         // The folder stays locked as long as the process works on it.
         tasks.spawn({
             let tasks = tasks.clone();

@@ -104,18 +104,6 @@ fn end_span(mut span: Span, seen: &Seen, method: &Method, status: u16) {
     }
 }
 
-/// Serves one request of the management address.
-pub(super) fn serve_management(
-    gateway: &Gateway,
-    request: &Request<Incoming>,
-) -> Result<Answer, Infallible> {
-    let page = own_page(gateway, request.method(), request.uri().path(), true);
-    Ok(page.map_or_else(
-        || answer::text(StatusCode::NOT_FOUND, PLAIN, "not found\n".to_owned()),
-        |(_, answer)| answer,
-    ))
-}
-
 /// One structured line per request; nothing of its query, body or token.
 fn log(seen: &Seen, method: &Method, status: u16, duration_us: u64) {
     let actor = seen.actor.as_ref();

@@ -10,7 +10,6 @@ use stoa::{Clocks, DataFolder, DevClock, Embedded, Options};
 use stoa_auth::{Lifetimes, Preset};
 use stoa_credentials::Cost;
 use stoa_db::{DbConfig, Synchronous};
-use stoa_gateway::Server;
 use stoa_testkit::callers::Marketplace;
 use stoa_types::{ManualClock, OsEntropy, SystemClock};
 use tempfile::TempDir;
@@ -84,14 +83,7 @@ impl InProcess {
             .await
             .unwrap();
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let public = Server::bind(loopback, embedded.gateway()).await.unwrap();
-        let closed = Server::bind_management(loopback, embedded.gateway())
-            .await
-            .unwrap();
-        let (address, management) = (public.local_addr().unwrap(), closed.local_addr().unwrap());
-        embedded.start();
-        embedded.tasks().spawn(public.run());
-        embedded.tasks().spawn(closed.run());
+        let (address, management) = embedded.serve(loopback, loopback).await.unwrap();
         embedded.ready().await;
         let credentials = match known {
             Some(mut known) => {

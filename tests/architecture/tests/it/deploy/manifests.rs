@@ -4,19 +4,10 @@ use super::programs::{kustomize, root};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+pub(crate) use stoa_rpc::PROCESSES;
 
 /// The overlays, by the names of their folders.
 pub(crate) const OVERLAYS: [&str; 2] = ["dev", "production"];
-
-/// The processes of an installation.
-pub(crate) const PROCESSES: [&str; 6] = [
-    "gateway",
-    "auth",
-    "users",
-    "listings",
-    "transactions",
-    "event-log",
-];
 
 /// The services among them: those with a database.
 pub(crate) fn services() -> impl Iterator<Item = &'static str> {
