@@ -304,9 +304,11 @@ impl Worker {
         answer
     }
 
-    /// New tokens for the refresh token.
+    /// New tokens for the refresh token, and a new trusted one, which lives for ten minutes.
     async fn renew(&mut self, asking: &Asking<'_>) -> Answer {
-        let client = asking.marketplace().credential("marketplaceClientId");
+        let marketplace = asking.marketplace();
+        let client = marketplace.credential("marketplaceClientId");
+        let secret = marketplace.credential("marketplaceClientSecret");
         let answer = asking
             .grant(&[
                 ("grant_type", "refresh_token"),
@@ -319,6 +321,21 @@ impl Worker {
             let text = |key: &str| body[key].as_str().expect("a token").to_owned();
             self.person.session.access = text("access_token");
             self.refresh = text("refresh_token");
+        } else {
+            return answer;
+        }
+        let answer = asking
+            .grant(&[
+                ("grant_type", "token_exchange"),
+                ("scope", "trusted:user"),
+                ("client_id", client),
+                ("client_secret", secret),
+                ("subject_token", self.person.token()),
+            ])
+            .await;
+        if let Answer::Good(reply) = &answer {
+            let token = reply.json()["access_token"].as_str().map(str::to_owned);
+            self.trusted = token.expect("a token");
         }
         answer
     }

@@ -3,7 +3,6 @@
 use super::history::{History, Summary};
 use super::load::Load;
 use super::probe::{BOUND, Probe, Seen};
-use crate::ledger::Ledger;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_testkit::callers::Marketplace;
@@ -19,8 +18,6 @@ const RATE_OF_ONE_ROUND: f64 = 40.0;
 const RECOVERY: Duration = Duration::from_secs(5);
 /// Load before the first trouble, which the rate is taken from.
 const HEALTHY: Duration = Duration::from_secs(4);
-/// Load before the trouble of later rounds.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// How often each fault happens: once, or as often as `STOA_FAULT_ROUNDS` says.
 pub(crate) fn rounds() -> u64 {
@@ -67,26 +64,25 @@ where
         cluster,
         history: Arc::default(),
     };
-    let mut report = Report::default();
-    let mut ledger = Ledger::default();
+    let history = Arc::clone(&stage.history);
+    let probe = Probe::start(gateways.clone(), Arc::clone(&history)).await;
+    let load = Load::start(gateways.clone(), history, u64::from(number) * 1000).await;
+    // What the sign-ups cost is not what is measured.
+    stage.lasting(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    stage.lasting(HEALTHY).await;
     for round in 0..rounds() {
-        let seed = u64::from(number) * 1000 + round;
-        let history = Arc::clone(&stage.history);
-        let probe = Probe::start(gateways.clone(), Arc::clone(&history)).await;
-        let load = Load::start(gateways.clone(), history, seed).await;
-        if round == 0 {
-            // What the sign-ups cost is not what is measured.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        let began = Instant::now();
-        tokio::time::sleep(if round == 0 { HEALTHY } else { AGAIN }).await;
         fault(&stage, round).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        ledger.add(load.stop().await);
-        let seen = probe.stop().await;
-        report.add(stage.history.summary(began), seen);
     }
-    report.acknowledged = ledger.len();
+    stage.lasting(Duration::from_secs(1)).await;
+    let ledger = load.stop().await;
+    let seen = probe.stop().await;
+    let report = Report {
+        rounds: rounds(),
+        acknowledged: ledger.len(),
+        summary: stage.history.summary(began),
+        seen,
+    };
     report.say(number, what);
     let reasons = stage.history.reasons();
     say(&reasons);
@@ -103,7 +99,7 @@ where
     report.judge(&reasons, &stage.cluster.log());
     stage.cluster.stop().await;
     Failures {
-        count: report.failed,
+        count: report.summary.failed,
         reasons,
     }
 }
@@ -120,42 +116,25 @@ fn say(text: &str) {
 }
 
 /// What all rounds came to.
-#[derive(Default)]
 struct Report {
-    rounds: usize,
-    requests: usize,
+    rounds: u64,
     acknowledged: usize,
-    lost: usize,
-    failed: usize,
-    rate: f64,
-    recovery: Duration,
+    summary: Summary,
     seen: Seen,
 }
 
 impl Report {
-    fn add(&mut self, summary: Summary, seen: Seen) {
-        self.rounds += 1;
-        self.requests = summary.requests;
-        self.lost = summary.lost;
-        self.failed = summary.failed;
-        if self.rounds == 1 {
-            self.rate = summary.rate;
-        }
-        self.recovery = self.recovery.max(summary.recovery);
-        self.seen.add(seen);
-    }
-
     /// One row of the table in README.md.
     fn say(&self, number: u8, what: &str) {
         say(&format!(
             "| {number} | {what} | {} | {} | {:.0} | {} | {} | {} | {:.1} s | {} | {} | {:.2} s |",
             self.rounds,
-            self.requests,
-            self.rate,
+            self.summary.requests,
+            self.summary.rate,
             self.acknowledged,
-            self.failed,
-            self.lost,
-            self.recovery.as_secs_f64(),
+            self.summary.failed,
+            self.summary.lost,
+            self.summary.recovery.as_secs_f64(),
             self.seen.ended,
             self.seen.tries,
             self.seen.worst.as_secs_f64(),
@@ -175,15 +154,15 @@ impl Report {
         );
         assert!(self.seen.ended > 0, "no session ended under load");
         assert!(
-            self.recovery <= RECOVERY,
+            self.summary.recovery <= RECOVERY,
             "requests failed until {:?} after the cause was gone:\n{reasons}\n{}",
-            self.recovery,
+            self.summary.recovery,
             tail(log)
         );
         assert!(
-            self.rate >= least,
+            self.summary.rate >= least,
             "{:.0} requests/s are too few to say anything; is this machine busy?",
-            self.rate
+            self.summary.rate
         );
     }
 }
