@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// People who ask at the same time.
 const PEOPLE: u32 = 32;
 /// Requests in a second, of all of them, in the long form.
-const OFFERED: f64 = 256.0;
+const OFFERED: f64 = 224.0;
 /// The same for one round, which CI runs with a debug build beside other tests.
 const OFFERED_IN_ONE_ROUND: f64 = 64.0;
 /// How long a client waits for an answer.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// happens: the gateways close five seconds after the last word from the feed, plus detection.
 pub(crate) const BOUND: Duration = Duration::from_secs(6);
 /// Between two looks at one gateway.
-const PAUSE: Duration = Duration::from_millis(15);
+const PAUSE: Duration = Duration::from_millis(40);
 /// How long a token is tried after it was refused everywhere.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 /// People whose sessions end, one after the other.
