@@ -24,6 +24,8 @@ struct Surroundings {
     binary: PathBuf,
     /// Starts a process per service for tests that are not written in Rust.
     cluster: PathBuf,
+    /// The example of a program that calls the services.
+    internal_client: PathBuf,
     previous: Option<PathBuf>,
     postgres: Option<Postgres>,
 }
@@ -83,6 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             .transpose()?,
         binary: target.join("debug/stoa"),
         cluster: target.join("debug/stoa-cluster"),
+        internal_client: target.join("debug/stoa-internal-client"),
         previous,
         root,
     };
@@ -209,6 +212,7 @@ impl Surroundings {
         command
             .env("STOA_BIN", &self.binary)
             .env("STOA_CLUSTER_BIN", &self.cluster)
+            .env("STOA_INTERNAL_CLIENT_BIN", &self.internal_client)
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);

@@ -26,6 +26,11 @@ pub(crate) fn credentials() -> Value {
     })
 }
 
+/// Where certificates and keys lie in the folder of a cluster.
+pub(crate) fn certificates(folder: &Path) -> PathBuf {
+    folder.join("certs")
+}
+
 /// Where a process listens.
 struct Place {
     service: &'static str,
@@ -76,7 +81,7 @@ impl Files {
     }
 
     fn certs(&self) -> PathBuf {
-        self.folder.join("certs")
+        certificates(&self.folder)
     }
 
     /// Brings the schemas up to date, as the owner of the database.

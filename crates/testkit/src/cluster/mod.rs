@@ -97,12 +97,25 @@ pub struct Cluster {
 /// # Panics
 /// When `STOA_BIN` holds no path of a file.
 pub fn binary() -> PathBuf {
-    let path = std::env::var_os("STOA_BIN")
-        .expect("STOA_BIN must hold the path of the stoa binary (cargo xtask test sets it)");
+    program("STOA_BIN")
+}
+
+/// The example of a program that calls the services.
+///
+/// # Panics
+/// When `STOA_INTERNAL_CLIENT_BIN` holds no path of a file.
+pub fn internal_client() -> PathBuf {
+    program("STOA_INTERNAL_CLIENT_BIN")
+}
+
+fn program(variable: &str) -> PathBuf {
+    let path = std::env::var_os(variable).unwrap_or_else(|| {
+        panic!("{variable} must hold the path of a program (cargo xtask test sets it)")
+    });
     let path = PathBuf::from(path);
     assert!(
         path.is_file(),
-        "STOA_BIN: there is no file {}",
+        "{variable}: there is no file {}",
         path.display()
     );
     path
@@ -238,6 +251,11 @@ impl Cluster {
     /// Folder of the cluster's files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Folder of the certificates and keys, as `stoa certs dev` made it.
+    pub fn certificates(&self) -> PathBuf {
+        files::certificates(self.folder.path())
     }
 
     /// What the processes have written, each line with the name of its process.

@@ -6,7 +6,7 @@ use super::{PATIENCE, is_ready};
 use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -87,6 +87,11 @@ impl Part {
     /// Address of health and metrics.
     pub fn management(&self) -> SocketAddr {
         self.plan.management
+    }
+
+    /// Its configuration file.
+    pub fn config(&self) -> &Path {
+        &self.plan.config
     }
 
     /// Starts the process; one that runs is left alone.

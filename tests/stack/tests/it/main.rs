@@ -12,6 +12,7 @@ mod deletions;
 mod embedded;
 mod fail_closed;
 mod keys;
+mod mutual_tls;
 mod parts;
 mod previous;
 mod restoring;
