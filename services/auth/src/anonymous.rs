@@ -15,6 +15,8 @@ const SHARED_S: i64 = 60;
 /// The token of the present minute of each application.
 pub(crate) struct AnonymousTokens {
     tokens: moka::sync::Cache<ClientId, Shared>,
+    /// One token is made at a time; who waits for the same one finds it then.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -29,7 +31,10 @@ struct Shared {
 impl AnonymousTokens {
     pub(crate) fn new() -> Self {
         let tokens = moka::sync::Cache::builder().max_capacity(1000).build();
-        Self { tokens }
+        Self {
+            tokens,
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The token that callers of this application get now.
@@ -47,21 +52,15 @@ impl AnonymousTokens {
                 && shared.epoch == application.epoch
                 && shared.kid == tokens.keys.ring().active().kid()
         };
-        let shared = match self.tokens.get(&application.id).filter(fits) {
+        let known = || self.tokens.get(&application.id).filter(fits);
+        let shared = match known() {
             Some(shared) => shared,
             None => {
-                // As they are now: this token goes to everybody for a minute.
-                let ring = tokens.keys.now().await?;
-                let (token, exp_s) = tokens.anonymous(application, &ring, now, entropy)?;
-                let shared = Shared {
-                    token,
-                    from_s: now_s,
-                    exp_s,
-                    epoch: application.epoch,
-                    kid: ring.active().kid().to_owned(),
-                };
-                self.tokens.insert(application.id, shared.clone());
-                shared
+                let _turn = self.turn.lock().await;
+                match known() {
+                    Some(shared) => shared,
+                    None => self.make(application, tokens, now, entropy).await?,
+                }
             }
         };
         Ok(TokenSet {
@@ -70,5 +69,26 @@ impl AnonymousTokens {
             expires_in: seconds(shared.exp_s - now_s),
             scope: SCOPE_ANONYMOUS.to_owned(),
         })
+    }
+
+    async fn make(
+        &self,
+        application: &Application,
+        tokens: &Tokens,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<Shared, Error> {
+        // As they are now: this token goes to everybody for a minute.
+        let ring = tokens.keys.signing_now().await?;
+        let (token, exp_s) = tokens.anonymous(application, &ring, now, entropy)?;
+        let shared = Shared {
+            token,
+            from_s: now.as_secs(),
+            exp_s,
+            epoch: application.epoch,
+            kid: ring.active().kid().to_owned(),
+        };
+        self.tokens.insert(application.id, shared.clone());
+        Ok(shared)
     }
 }

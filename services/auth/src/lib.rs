@@ -174,7 +174,12 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
             stored: installation.marketplace_id,
         });
     }
-    let keys = signing::Keys::open(deps.db.clone(), MasterKey::new(&deps.master_key)).await?;
+    let keys = signing::Keys::open(
+        deps.db.clone(),
+        MasterKey::new(&deps.master_key),
+        Arc::clone(&deps.real_clock),
+    )
+    .await?;
     let floor_s = store::revocations::floor_s(&deps.db, deps.real_clock.now()).await?;
     let wiring = Wiring {
         db: deps.db.clone(),

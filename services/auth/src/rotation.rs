@@ -1,13 +1,16 @@
 //! Rotation of the signing keys (security.md 2.3): by the time table on any replica, or by hand
 //! with `stoa keys`, which works on the store beside a running service.
 //!
-//! Gateways know a key before it signs: it is staged first. Only an emergency makes a fresh key
-//! sign at once; then the envelope that publishes it stands before the one that revokes the former,
-//! and a gateway that sees a token under a key it has not heard of asks before it refuses.
+//! Gateways know a key before it signs: it is staged first. In an emergency the key that follows the
+//! revoked one may be fresh; then the envelope that publishes it stands before the one that revokes
+//! the former, and for three seconds nothing signs: who asks for a token in that time waits for it
+//! (`signing.rs`).
 
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::revocation::Entry;
-use crate::domain::rotation::{KeyRow, SHORTEST_STAGED_MS, State, Step, due, leaves_at};
+use crate::domain::rotation::{
+    KeyRow, SHORTEST_STAGED_MS, State, Step, due, leaves_at, signs_from,
+};
 use crate::domain::seal::MasterKey;
 use crate::events;
 use crate::signing::{self, BadKeys};
@@ -26,7 +29,7 @@ pub struct Key {
     pub state: &'static str,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it began to sign.
+    /// From when on it signs; three seconds ahead when it follows a key that was just revoked.
     pub promoted_at: Option<Timestamp>,
     /// When its public half leaves; of retiring and revoked keys.
     pub leaves_at: Option<Timestamp>,
@@ -181,15 +184,19 @@ impl<'a> Rotation<'a> {
             .await
     }
 
-    /// Tokens under the key are dead from now on. When it was the active one, the staged key signs
-    /// at once, or else a fresh one; sessions live on.
+    /// Tokens under the key are dead from now on. When it was the active one, the staged key takes
+    /// its place, or else a fresh one: at once, if gateways have known it for three seconds, or then.
+    /// Sessions live on.
     ///
     /// # Errors
     /// [`RotationError::NoSuchKey`], [`RotationError::Keys`], [`RotationError::Raced`],
     /// [`RotationError::Db`].
     pub async fn revoke(&self, kid: &str) -> Result<Key, RotationError> {
         let now = self.clock.now();
-        let fresh = &signing::fresh(State::Active, self.master.get(), now, self.entropy);
+        let fresh = &KeyRow {
+            promoted_at: Some(signs_from(now, now)),
+            ..signing::fresh(State::Active, self.master.get(), now, self.entropy)
+        };
         self.db
             .write(|tx| async move {
                 let all = self.read(&tx).await?;
@@ -282,11 +289,12 @@ impl<'a> Rotation<'a> {
         staged: &KeyRow,
         now: Timestamp,
     ) -> Result<Key, RotationError> {
-        raced(keys::promote(tx, &staged.kid, now).await?)?;
+        let from = signs_from(staged.created_at, now);
+        raced(keys::promote(tx, &staged.kid, from).await?)?;
         self.tell(tx, staged, State::Active, now).await?;
         Ok(shown(&KeyRow {
             state: State::Active,
-            promoted_at: Some(now),
+            promoted_at: Some(from),
             ..staged.clone()
         }))
     }
@@ -337,7 +345,9 @@ mod tests {
     use crate::store::MIGRATIONS;
     use crate::testing::{EMAIL, PASSWORD, World};
     use crate::{Auth, store};
+    use std::pin::Pin;
     use std::sync::Arc;
+    use std::time::Duration;
     use stoa_db::sql;
     use stoa_proto::auth as pb;
     use stoa_proto::auth::auth_server::Auth as _;
@@ -399,6 +409,16 @@ mod tests {
         request.extensions_mut().insert(world.nobody());
         let answer = Rpc(Arc::clone(auth)).refresh(request).await;
         answer.unwrap().into_inner()
+    }
+
+    async fn anonymous_kid(world: &World, auth: &Arc<Auth>) -> String {
+        let mut request = Request::new(pb::GrantAnonymousRequest {
+            client_id: world.born.marketplace_client_id.to_string(),
+            client_secret: None,
+        });
+        request.extensions_mut().insert(world.nobody());
+        let answer = Rpc(Arc::clone(auth)).grant_anonymous(request).await;
+        kid(&answer.unwrap().into_inner())
     }
 
     async fn exchange(world: &World, auth: &Arc<Auth>, token: &str) -> Result<String, u16> {
@@ -483,6 +503,7 @@ mod tests {
             let tokens = log_in(&world, &replica).await;
             let revoked = kid(&tokens);
             by_hand(&world, &world.auth.db).revoke(&revoked).await.unwrap();
+            world.pass_s(3);
             assert_eq!(
                 told(&world).await,
                 pairs(&[
@@ -506,12 +527,48 @@ mod tests {
             assert!(store::revocations::live(&world.auth.db, now).await.unwrap().is_empty());
         }
 
+        // contract: security 2.3 (gateways know a key before its first token)
+        async fn in_an_emergency_nothing_signs_before_gateways_know_the_key(place: Place) {
+            let world = World::new(place.open().await).await;
+            let other = world.replica(place.open().await).await;
+            let (one, two) = (Arc::clone(&world.auth), Arc::clone(&other.0.auth));
+            let (mine, theirs) = (log_in(&world, &one).await, log_in(&world, &two).await);
+            let rotation = by_hand(&world, &world.auth.db);
+            // With nothing staged, and with a key that was staged a moment ago.
+            for is_staged in [false, true] {
+                let former = one.tokens.keys.now().await.unwrap().active().kid().to_owned();
+                if is_staged {
+                    rotation.stage().await.unwrap();
+                }
+                rotation.revoke(&former).await.unwrap();
+                world.pass_s(1);
+                let mut asked = [
+                    Box::pin(async { kid(&refresh(&world, &one, mine.clone()).await) })
+                        as Pin<Box<dyn Future<Output = String>>>,
+                    Box::pin(async { kid(&refresh(&world, &two, theirs.clone()).await) }),
+                    Box::pin(async { kid(&log_in(&world, &two).await) }),
+                    Box::pin(async { anonymous_kid(&world, &one).await }),
+                ];
+                for one in &mut asked {
+                    let early = tokio::time::timeout(Duration::from_millis(200), one).await;
+                    assert!(early.is_err(), "it was signed under {early:?}");
+                }
+                world.pass_s(2);
+                let listed = rotation.list().await.unwrap();
+                let next = listed.iter().find(|key| key.state == "active").unwrap();
+                for one in asked {
+                    assert_eq!(one.await, next.kid);
+                }
+            }
+        }
+
         async fn a_staged_key_signs_at_once_in_an_emergency(db: Db) {
             let world = World::new(db).await;
             let active = kid(&log_in(&world, &world.auth).await);
             let rotation = by_hand(&world, &world.auth.db);
             world.pass_s(1);
             let staged = rotation.stage().await.unwrap();
+            world.pass_s(3);
             rotation.revoke(&active).await.unwrap();
             assert_eq!(kid(&log_in(&world, &world.auth).await), staged.kid);
             assert_eq!(states(&world).await, ["revoked", "active"]);

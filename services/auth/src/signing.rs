@@ -1,18 +1,26 @@
 //! The keys of access tokens (K1 of security.md 2.3), as this process uses them.
 //!
 //! The rows decide: a replica reads them when its own feed tells of a key, and before it signs
-//! under a key that is not the one its transaction saw active.
+//! under a key that is not the one its transaction saw active. A key that took the place of a revoked
+//! one may be fresh: whoever needs it waits until gateways have heard of it.
 
-use crate::domain::rotation::{KeyRow, State};
+use crate::domain::rotation::{KeyRow, SHORTEST_PUBLISHED_MS, State};
 use crate::domain::seal::MasterKey;
 use crate::store::keys;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use stoa_db::{Db, DbError};
 use stoa_proto::auth as pb;
 use stoa_rpc::keys::{SigningKey, VerifyingKey};
-use stoa_types::{Entropy, Timestamp};
+use stoa_types::{Clock, Entropy, Timestamp};
+use tokio::time::Instant;
+
+/// Longest wait for a key that is published but does not sign yet, whatever the clocks say.
+const LONGEST_WAIT: Duration = Duration::from_millis(SHORTEST_PUBLISHED_MS.unsigned_abs());
+/// How often a caller that waits for a key looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The stored keys cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +54,8 @@ pub(crate) enum ReadKeys {
 pub(crate) struct Keys {
     db: Db,
     master: MasterKey,
+    /// Real time.
+    clock: Arc<dyn Clock>,
     ring: RwLock<Arc<Ring>>,
     /// One reading at a time, so that an older one never replaces a newer one.
     turn: tokio::sync::Mutex<()>,
@@ -53,11 +63,16 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Reads the stored keys.
-    pub(crate) async fn open(db: Db, master: MasterKey) -> Result<Self, ReadKeys> {
+    pub(crate) async fn open(
+        db: Db,
+        master: MasterKey,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ReadKeys> {
         let ring = Ring::open(&keys::keys(&db).await?, &master)?;
         Ok(Self {
             db,
             master,
+            clock,
             ring: RwLock::new(Arc::new(ring)),
             turn: tokio::sync::Mutex::default(),
         })
@@ -72,18 +87,39 @@ impl Keys {
     pub(crate) async fn now(&self) -> Result<Arc<Ring>, ReadKeys> {
         let _turn = self.turn.lock().await;
         let rows = keys::keys(&self.db).await?;
-        let ring = Arc::new(Ring::open(&rows, &self.master)?);
-        *self.ring.write() = Arc::clone(&ring);
+        let mut ring = Ring::open(&rows, &self.master)?;
+        let mut known = self.ring.write();
+        if known.active.kid() == ring.active.kid() {
+            ring.seen = known.seen;
+        }
+        let ring = Arc::new(ring);
+        *known = Arc::clone(&ring);
         Ok(ring)
     }
 
-    /// The keys, with this one active unless it was replaced since.
+    /// The keys to sign with: those where this one is active, unless it was replaced since.
     pub(crate) async fn with_active(&self, kid: &str) -> Result<Arc<Ring>, ReadKeys> {
         let known = self.ring();
         if known.active.kid() == kid {
-            return Ok(known);
+            return Ok(self.signing(known).await);
         }
-        self.now().await
+        self.signing_now().await
+    }
+
+    /// The keys to sign with as they are now.
+    pub(crate) async fn signing_now(&self) -> Result<Arc<Ring>, ReadKeys> {
+        let ring = self.now().await?;
+        Ok(self.signing(ring).await)
+    }
+
+    /// These keys, or those that replace them meanwhile, once the active one signs: at once but for
+    /// the first seconds of a key that follows a revoked one.
+    async fn signing(&self, mut ring: Arc<Ring>) -> Arc<Ring> {
+        while self.clock.now() < ring.signs_from && ring.seen.elapsed() < LONGEST_WAIT {
+            tokio::time::sleep(LOOK).await;
+            ring = self.ring();
+        }
+        ring
     }
 
     /// The keys, with the one of this id unless there is none.
@@ -104,6 +140,9 @@ impl Keys {
 /// All keys that tokens may name.
 pub(crate) struct Ring {
     active: SigningKey,
+    signs_from: Timestamp,
+    /// When this process first saw the active key active.
+    seen: Instant,
     /// By id; without the revoked ones.
     verifying: HashMap<String, VerifyingKey>,
 }
@@ -129,11 +168,15 @@ impl Ring {
                 let seed = master
                     .open(&place(&row.kid), sealed)
                     .map_err(|_| damaged())?;
-                active = Some(SigningKey::from_seed(&seed).map_err(|_| damaged())?);
+                let key = SigningKey::from_seed(&seed).map_err(|_| damaged())?;
+                active = Some((key, row.promoted_at.unwrap_or(row.created_at)));
             }
         }
+        let (active, signs_from) = active.ok_or(BadKeys::NoneActive)?;
         Ok(Self {
-            active: active.ok_or(BadKeys::NoneActive)?,
+            active,
+            signs_from,
+            seen: Instant::now(),
             verifying,
         })
     }

@@ -42,7 +42,8 @@ enum Step {
         kid: Option<String>,
     },
     /// In an emergency: tokens under this key are dead within a second, sessions go on. When it is
-    /// the active key, the staged one signs at once, or else a fresh one.
+    /// the active key, the staged one takes its place, or else a fresh one, which signs three
+    /// seconds later: until then whoever asks for a token waits.
     Revoke {
         /// The key.
         kid: String,
@@ -121,7 +122,7 @@ fn as_line(key: &Key) -> String {
         key.kid,
         key.state,
         key.created_at,
-        at("signs since", key.promoted_at),
+        at("signs from", key.promoted_at),
         at("leaves", key.leaves_at),
     )
 }

@@ -11,6 +11,10 @@ pub(crate) const STAGED_MS: i64 = DAY_MS;
 /// Shortest time before a staged key may be promoted by hand: a gateway that has not heard of it
 /// by then has closed itself, because the feed was silent for 5 s.
 pub(crate) const SHORTEST_STAGED_MS: i64 = 12_000;
+/// How long gateways know a key before it signs when it takes the place of a revoked one. A gateway
+/// that does not know it by then has not heard from the feed in the last 1.5 s, and calls no token
+/// dead for its key: what a heartbeat says is at most 1 s old, and half a second is for the way.
+pub(crate) const SHORTEST_PUBLISHED_MS: i64 = 3_000;
 /// How long the public half stays after the last token it signed has ended.
 const STAYS_MS: i64 = 120_000;
 
@@ -62,6 +66,7 @@ pub(crate) struct KeyRow {
     pub(crate) sealed_seed: Option<Vec<u8>>,
     pub(crate) master_key_id: String,
     pub(crate) created_at: Timestamp,
+    /// From when on it signs; a little ahead when it was made or promoted in an emergency.
     pub(crate) promoted_at: Option<Timestamp>,
     /// When no living token can name it any more; of retiring and revoked keys.
     pub(crate) leaves_at: Option<Timestamp>,
@@ -103,6 +108,11 @@ pub(crate) fn due(keys: &[KeyRow], now: Timestamp) -> Option<Step<'_>> {
         }
         _ => None,
     }
+}
+
+/// From when on a key signs that was made at `created_at` and follows a revoked one now.
+pub(crate) fn signs_from(created_at: Timestamp, now: Timestamp) -> Timestamp {
+    now.max(created_at.plus_ms(SHORTEST_PUBLISHED_MS))
 }
 
 /// When a key that stops signing at `now` leaves: no token that it signed lives any more.
@@ -149,6 +159,14 @@ mod tests {
         let both = [key(State::Active, 0), key(State::Staged, 40 * DAY_MS)];
         assert_eq!(due(&both, at(41 * DAY_MS - 1)), None);
         assert_eq!(due(&both, at(41 * DAY_MS)), Some(Step::Promote(&both[1])));
+    }
+
+    // contract: security 2.3 (gateways know a key before its first token)
+    #[test]
+    fn in_an_emergency_a_key_signs_when_gateways_have_known_it_for_three_seconds() {
+        assert_eq!(signs_from(at(5_000), at(5_000)), at(8_000));
+        assert_eq!(signs_from(at(5_000), at(7_999)), at(8_000));
+        assert_eq!(signs_from(at(5_000), at(9_000)), at(9_000));
     }
 
     // contract: security S67

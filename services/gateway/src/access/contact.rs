@@ -26,6 +26,12 @@ impl Contact {
         })
     }
 
+    /// Whether auth was heard of in this last while.
+    pub(crate) fn auth_spoke_within(&self, time: Duration) -> bool {
+        let heard = self.auth.last_heard();
+        heard.is_some_and(|heard| heard.elapsed() < time)
+    }
+
     /// Time for judging tokens: our clock, but never behind auth's own.
     pub(crate) fn now(&self, clock: &dyn Clock) -> Timestamp {
         let own = clock.now();

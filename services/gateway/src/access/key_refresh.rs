@@ -1,8 +1,9 @@
 //! A token under a key that this gateway has not heard of: the key may be on its way, so auth is
-//! asked before the token is refused, at most once in ten seconds for the whole process. Within
-//! these the last answer counts, so a flood of made-up key ids costs auth nothing.
+//! asked before the token is refused, at most once in ten seconds for the whole process, so that a
+//! flood of made-up key ids costs auth nothing. Within these the feed counts: a key is published for
+//! three seconds before it signs, so a gateway whose feed spoke lately knows every key that does.
 
-use super::Access;
+use super::{Access, Contact};
 use crate::service::Peers;
 use std::time::Duration;
 use stoa_proto::Class;
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 
 /// Least time between two questions.
 const EVERY: Duration = Duration::from_secs(10);
+/// A feed that spoke in this last while has told of every key that signs (a heartbeat vouches for
+/// what was committed a second before it).
+const LATELY: Duration = Duration::from_millis(1_500);
 /// How long one may take; the client waits for it.
 const LONGEST: Duration = Duration::from_secs(3);
 
@@ -25,14 +29,15 @@ pub(super) struct KeyRefresh {
 
 impl KeyRefresh {
     /// Asks through `ask` unless that was done in the last ten seconds; callers that come
-    /// meanwhile wait for the same answer. True when the keys are as new as that answer, false
-    /// when it is not known what keys there are.
-    async fn run(&self, ask: impl Future<Output = bool>) -> bool {
+    /// meanwhile wait for the same answer. True when every key that signs is known: by an answer of
+    /// this moment, or by an earlier one and a feed that is `fresh`. False when it is not known what
+    /// keys there are.
+    async fn run(&self, ask: impl Future<Output = bool>, fresh: impl Fn() -> bool) -> bool {
         let mut last = self.last.lock().await;
         if let Some((asked, answered)) = *last
             && asked.elapsed() < EVERY
         {
-            return answered;
+            return answered && (asked.elapsed() < LATELY || fresh());
         }
         let asked = Instant::now();
         let answered = tokio::time::timeout(LONGEST, ask).await.unwrap_or(false);
@@ -49,6 +54,7 @@ impl Access {
     pub(super) async fn refresh_keys(
         &self,
         peers: &Peers,
+        contact: &Contact,
         request: RequestId,
     ) -> Result<(), Problem> {
         let ask = async {
@@ -64,7 +70,8 @@ impl Access {
                 }
             }
         };
-        if self.key_refresh.run(ask).await {
+        let fresh = || contact.auth_spoke_within(LATELY);
+        if self.key_refresh.run(ask, fresh).await {
             Ok(())
         } else {
             Err(Problem::unavailable())
@@ -101,26 +108,39 @@ mod tests {
                 answer
             }
         };
-        let all = futures::future::join_all((0..100).map(|_| refresh.run(ask(true)))).await;
+        let all =
+            futures::future::join_all((0..100).map(|_| refresh.run(ask(true), || true))).await;
         assert!(
             all.into_iter().all(|known| known),
             "they wait for one answer"
         );
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         tokio::time::advance(Duration::from_millis(9_900)).await;
-        assert!(refresh.run(ask(true)).await);
+        assert!(refresh.run(ask(true), || true).await);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         tokio::time::advance(Duration::from_millis(100)).await;
         // Not known: refused as unavailable, also for those who come after.
-        assert!(!refresh.run(ask(false)).await);
-        assert!(!refresh.run(ask(true)).await);
+        assert!(!refresh.run(ask(false), || true).await);
+        assert!(!refresh.run(ask(true), || true).await);
         assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    // contract: security S16 (our own trouble is no 401)
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_answer_counts_as_long_as_the_feed_speaks() {
+        let refresh = KeyRefresh::default();
+        let ask = || std::future::ready(true);
+        assert!(refresh.run(ask(), || false).await);
+        assert!(refresh.run(ask(), || false).await, "it was asked just now");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(refresh.run(ask(), || true).await);
+        assert!(!refresh.run(ask(), || false).await);
     }
 
     // contract: security S16 (our own trouble is no 401)
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_takes_too_long_is_none() {
         let refresh = KeyRefresh::default();
-        assert!(!refresh.run(std::future::pending()).await);
+        assert!(!refresh.run(std::future::pending(), || true).await);
     }
 }

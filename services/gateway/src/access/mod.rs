@@ -70,7 +70,7 @@ impl Access {
     ///
     /// # Errors
     /// 503 while the feeds are out of contact, but for a live anonymous token, and when a token
-    /// names a key that is not known here and auth does not say which there are; 401 for a token
+    /// names a key that is not known here and neither auth nor its feed says which there are; 401 for a token
     /// that is missing, malformed, foreign, expired or revoked.
     pub(crate) async fn authenticate(
         &self,
@@ -86,7 +86,7 @@ impl Access {
                 let now_s = || contact.now(self.clock.as_ref()).as_secs();
                 let mut known = self.tokens.verify(token, now_s());
                 if in_contact && matches!(known, Err(Unverified::UnknownKey)) {
-                    self.refresh_keys(peers, request).await?;
+                    self.refresh_keys(peers, contact, request).await?;
                     known = self.tokens.verify(token, now_s());
                 }
                 known.map_err(|_| Problem::invalid_token())

@@ -1,14 +1,21 @@
 //! `stoa keys` beside running services, as `deploy/README.md` tells a newcomer.
 
 use super::{Done, stoa};
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use stoa_testkit::callers::{Marketplace, Session, session};
 use stoa_testkit::cluster::Cluster;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const README: &str = include_str!("../../../../../deploy/README.md");
 const OWN: &str = "/v1/api/current_user/show";
+/// How many people are busy in an emergency.
+const PEOPLE: usize = 6;
 /// From the end of the command to the last accepted token.
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -190,4 +197,70 @@ fn refused_steps_say_why(shell: &Shell<'_>) {
     assert_eq!(list(Some("nothing.toml")).refused(1, &["nothing.toml"]), "");
     let other = shell.0.part("users", 0).config().to_str().unwrap();
     assert_eq!(list(Some(other)).refused(1, &["stoa: keys.master: "]), "");
+}
+
+/// Refreshes and reads on both gateways without end. A token of the key that is revoked may be dead;
+/// every other one must be good everywhere at once.
+async fn busy(gateways: [Marketplace; 2], mut held: Session, revoked: String, seen: Arc<Seen>) {
+    while !seen.over.load(Ordering::SeqCst) {
+        held = refresh(&gateways[0], &held).await;
+        let is_new = kid(&held) != revoked;
+        for gateway in &gateways {
+            let reply = gateway.read(OWN, &held.access).await;
+            if is_new || reply.status != 401 {
+                reply.expect(200);
+            }
+        }
+        if is_new {
+            seen.renewed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// What busy people saw.
+#[derive(Default)]
+struct Seen {
+    renewed: AtomicUsize,
+    over: AtomicBool,
+}
+
+/// In an emergency the active key goes with nothing staged, while everybody is busy and the gateways
+/// have just asked the one question about keys that they may ask in ten seconds.
+pub(super) async fn are_revoked_in_an_emergency(cluster: &Cluster) {
+    let shell = Shell(cluster);
+    let gateways = [cluster.marketplace(0), cluster.marketplace(1)];
+    let former = shell.active();
+    let seen = Arc::new(Seen::default());
+    let mut people = JoinSet::new();
+    for at in 0..PEOPLE {
+        let mut gateways = gateways.clone();
+        gateways.rotate_left(at % 2);
+        let held = gateways[0].sign_up("busy").await.session;
+        people.spawn(busy(gateways, held, former.clone(), Arc::clone(&seen)));
+    }
+    let witness = gateways[0].sign_up("witness").await.session;
+    let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": "made-up" }).to_string();
+    let made_up = format!("{}.e30.c2ln", URL_SAFE_NO_PAD.encode(header));
+    for gateway in &gateways {
+        gateway.read(OWN, &made_up).await.expect(401);
+    }
+
+    assert_eq!(shell.key(&["revoke", &former]), former);
+    dead_within_a_second(&gateways, &witness.access).await;
+    let next = shell.active();
+    let witness = go_on(&gateways[1], &witness).await;
+    assert_eq!(kid(&witness), next);
+    let until = Instant::now() + Duration::from_secs(30);
+    while seen.renewed.load(Ordering::SeqCst) < 10 * PEOPLE && !people.is_empty() {
+        assert!(Instant::now() < until, "nobody goes on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        // One who ends before the end was refused.
+        if let Some(done) = people.try_join_next() {
+            done.unwrap();
+        }
+    }
+    seen.over.store(true, Ordering::SeqCst);
+    while let Some(done) = people.join_next().await {
+        done.unwrap();
+    }
 }

@@ -72,6 +72,7 @@ mod distributed {
         programs::call_within_their_list_of_actions(&cluster).await;
         certificates::are_replaced_without_a_restart(&cluster).await;
         keys::are_moved_by_hand(&cluster).await;
+        keys::are_revoked_in_an_emergency(&cluster).await;
         cluster.stop().await;
     }
 }
