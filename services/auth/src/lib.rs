@@ -39,7 +39,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
 use stoa_db::{AppendOnly, Db, DbError, MigrationSet};
 use stoa_feed::projections::{Actors, ActorsConsumer};
-use stoa_feed::{Consumer, FeedService, Follower, Lease, Sequencer, Wiring};
+use stoa_feed::{Consumer, FeedService, Follower, Job, Sequencer, Wiring};
 use stoa_proto::auth::auth_server::AuthServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust};
 use stoa_types::id::MarketplaceId;
@@ -136,8 +136,8 @@ struct Inner {
     auth: Arc<Auth>,
     guard: Guard,
     tasks: Tasks,
-    prune_lease: Lease,
-    rotate_lease: Lease,
+    pruning: Job,
+    rotation: Job,
     own_feed: own_feed::OwnFeed,
     follower: Follower,
     /// How far [`Service::drain`] has seen the users feed.
@@ -247,10 +247,10 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         auth,
         own_feed,
         follower,
-        rotate_lease: Lease::new(&wiring, "job rotate"),
+        pruning: Job::new(&wiring, "prune", jobs::prune::EVERY),
+        rotation: Job::new(&wiring, "rotate", jobs::rotate::EVERY),
         guard,
         tasks: deps.tasks,
-        prune_lease: Lease::new(&wiring, "job prune"),
         drained: AtomicU64::new(0),
         was_ready: AtomicBool::new(false),
     })))
@@ -267,16 +267,16 @@ impl Service {
         let inner = &self.0;
         inner.tasks.spawn(inner.auth.sequencer.clone().run());
         inner.tasks.spawn(inner.auth.users_feed.clone().run());
-        inner.tasks.spawn(jobs::prune::run(
-            Arc::clone(&inner.auth),
-            inner.prune_lease.clone(),
-            inner.tasks.clone(),
-        ));
-        inner.tasks.spawn(jobs::rotate::run(
-            Arc::clone(&inner.auth),
-            inner.rotate_lease.clone(),
-            inner.tasks.clone(),
-        ));
+        let auth = Arc::clone(&inner.auth);
+        inner.tasks.spawn(inner.pruning.clone().run(move || {
+            let auth = Arc::clone(&auth);
+            async move { jobs::prune::prune(&auth).await.map(|rows| rows > 0) }
+        }));
+        let auth = Arc::clone(&inner.auth);
+        inner.tasks.spawn(inner.rotation.clone().run(move || {
+            let auth = Arc::clone(&auth);
+            async move { jobs::rotate::rotate(&auth).await.map(|steps| steps > 0) }
+        }));
         let follower = inner.follower.clone();
         inner.tasks.spawn(follower.run(inner.tasks.clone()));
         let own_feed = inner.own_feed.clone();
@@ -293,8 +293,7 @@ impl Service {
         let position = inner.auth.users_feed.catch_up().await?;
         let before = inner.drained.swap(position, Ordering::SeqCst);
         let pruned = jobs::prune::prune(&inner.auth).await?;
-        let moved = Rotation::by_time(&inner.auth)
-            .keep_time()
+        let moved = jobs::rotate::rotate(&inner.auth)
             .await
             .map_err(stoa_feed::Error::effect)?;
         if moved > 0 {

@@ -3,41 +3,17 @@
 
 use crate::Auth;
 use crate::store::{revocations, sessions};
-use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::DbError;
-use stoa_feed::Lease;
-use stoa_rpc::Tasks;
 
 /// How often it runs.
-const EVERY: Duration = Duration::from_secs(600);
+pub(crate) const EVERY: Duration = Duration::from_secs(600);
 /// How long the hash of a used token is kept, in milliseconds.
 const USED_MS: i64 = 30 * 86_400_000;
 /// Most generations of one family that are kept.
 const MOST_GENERATIONS: i64 = 1000;
 /// Most passes of one run; what is left waits for the next.
 const PASSES: usize = 100;
-
-/// Prunes every ten minutes, on one replica at a time, until the process stops.
-pub(crate) async fn run(auth: Arc<Auth>, lease: Lease, tasks: Tasks) {
-    loop {
-        tokio::select! {
-            () = tasks.stopping() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        let done = async {
-            if lease.acquire().await? {
-                prune(&auth).await?;
-                stoa_telemetry::metrics().jobs.passed("auth", "prune");
-                lease.release().await?;
-            }
-            Ok::<(), DbError>(())
-        };
-        if let Err(error) = done.await {
-            tracing::error!(error = ?error, "Pruning sessions failed");
-        }
-    }
-}
 
 /// Prunes what is due; returns how many rows went.
 pub(crate) async fn prune(auth: &Auth) -> Result<u64, DbError> {
@@ -78,6 +54,7 @@ mod tests {
     use crate::rpc::Rpc;
     use crate::store::MIGRATIONS;
     use crate::testing::{EMAIL, PASSWORD, World};
+    use std::sync::Arc;
     use stoa_db::{Db, sql};
     use stoa_proto::auth::auth_server::Auth as _;
     use stoa_proto::auth::{GrantPasswordRequest, RefreshRequest, TokenSet};

@@ -1,31 +1,13 @@
-//! Drives the time table of the signing keys, on one replica at a time. Real time.
+//! Drives the time table of the signing keys. Real time.
 
 use crate::Auth;
-use crate::rotation::Rotation;
-use std::sync::Arc;
+use crate::rotation::{Rotation, RotationError};
 use std::time::Duration;
-use stoa_feed::Lease;
-use stoa_rpc::Tasks;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_secs(60);
+/// How often it looks whether a step is due.
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
 
-/// Looks every minute whether a step is due, until the process stops.
-pub(crate) async fn run(auth: Arc<Auth>, lease: Lease, tasks: Tasks) {
-    loop {
-        tokio::select! {
-            () = tasks.stopping() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        let done = async {
-            if lease.acquire().await? {
-                Rotation::by_time(&auth).keep_time().await?;
-                lease.release().await?;
-            }
-            Ok::<(), crate::rotation::RotationError>(())
-        };
-        if let Err(error) = done.await {
-            tracing::error!(error = ?error, "A signing key could not be moved");
-        }
-    }
+/// Does what is due; returns how many steps that were.
+pub(crate) async fn rotate(auth: &Auth) -> Result<u64, RotationError> {
+    Rotation::by_time(auth).keep_time().await
 }
