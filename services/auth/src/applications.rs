@@ -1,11 +1,14 @@
 //! Applications as the grants look them up.
 
-use crate::domain::application::Application;
+use crate::domain::application::{Application, Grant, Kind};
+use crate::error::Error;
 use crate::store::applications;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::{Db, DbError};
+use stoa_types::Timestamp;
 use stoa_types::id::ClientId;
+use uuid::Uuid;
 
 /// How long a row is believed for grants that need no secret. When an application is deleted,
 /// gateways refuse its tokens by an entry that lives longer than this, so a token that was granted
@@ -53,5 +56,29 @@ impl Applications {
             None => self.known.invalidate(&id),
         }
         Ok(found)
+    }
+
+    /// The application that proved itself by this secret and may use the grant, as it is at `now`,
+    /// and the id of the secret. `id` is what the caller sent.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] whatever is wrong: an outsider learns nothing; [`Error`] of the
+    /// database.
+    pub(crate) async fn proven(
+        &self,
+        id: &str,
+        secret: &str,
+        kind: Kind,
+        grant: Grant,
+        now: Timestamp,
+    ) -> Result<(Arc<Application>, Uuid), Error> {
+        let id = ClientId::parse(id).map_err(|_| Error::Unauthorized)?;
+        let application = self
+            .now(id)
+            .await?
+            .filter(|found| found.may(kind, grant))
+            .ok_or(Error::Unauthorized)?;
+        let secret = application.secret(secret, now).ok_or(Error::Unauthorized)?;
+        Ok((application, secret))
     }
 }

@@ -15,7 +15,6 @@ use stoa_proto::auth::{ExchangeTokenRequest, TokenSet};
 use stoa_rpc::Caller;
 use stoa_rpc::access_token::{SCOPE_LIMITED, SCOPE_USER, Subject};
 use stoa_types::Timestamp;
-use stoa_types::id::ClientId;
 
 pub(super) async fn exchange_token(
     auth: &Auth,
@@ -57,17 +56,18 @@ async fn trusted_application(
     request: &ExchangeTokenRequest,
     now: Timestamp,
 ) -> Result<Arc<Application>, Error> {
-    let id = ClientId::parse(&request.client_id).map_err(|_| Error::Unauthorized)?;
-    let application = auth
+    let (application, _) = auth
         .applications
-        .now(id)
-        .await?
-        .filter(|found| found.may(Kind::Marketplace, Grant::TokenExchange))
-        .ok_or(Error::Unauthorized)?;
-    application
-        .secret(&request.client_secret, now)
-        .ok_or(Error::Unauthorized)?;
+        .proven(
+            &request.client_id,
+            &request.client_secret,
+            Kind::Marketplace,
+            Grant::TokenExchange,
+            now,
+        )
+        .await?;
     if !application.trusted {
+        let id = application.id;
         tracing::warn!(client.id = %id, "The application {id} may not exchange tokens");
         return Err(Error::Unauthorized);
     }
@@ -122,6 +122,7 @@ mod tests {
     use crate::testing::*;
     use stoa_db::{Db, accounting, sql};
     use stoa_rpc::access_token::{AccessClaims, Act, SCOPE_ANONYMOUS, SCOPE_TRUSTED, TYP};
+    use stoa_types::id::ClientId;
 
     async fn exchange(
         world: &World,

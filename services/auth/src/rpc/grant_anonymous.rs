@@ -16,18 +16,22 @@ pub(super) async fn grant_anonymous(
 ) -> Result<TokenSet, Error> {
     access::may_grant(&caller)?;
     given(&[("client_id", &request.client_id)])?;
-    let id = ClientId::parse(&request.client_id).map_err(|_| Error::Unauthorized)?;
+    let (kind, grant) = (Kind::Marketplace, Grant::ClientCredentials);
     let now = auth.real_clock.now();
-    let found = match &request.client_secret {
-        None => auth.applications.known(id).await?,
-        Some(_) => auth.applications.now(id).await?,
+    let application = match &request.client_secret {
+        None => {
+            let id = ClientId::parse(&request.client_id).map_err(|_| Error::Unauthorized)?;
+            let found = auth.applications.known(id).await?;
+            let found = found.filter(|found| found.may(kind, grant));
+            found.ok_or(Error::Unauthorized)?
+        }
+        Some(secret) => {
+            let proven = auth
+                .applications
+                .proven(&request.client_id, secret, kind, grant, now);
+            proven.await?.0
+        }
     };
-    let application = found
-        .filter(|found| found.may(Kind::Marketplace, Grant::ClientCredentials))
-        .ok_or(Error::Unauthorized)?;
-    if let Some(secret) = &request.client_secret {
-        application.secret(secret, now).ok_or(Error::Unauthorized)?;
-    }
     auth.anonymous
         .grant(&application, &auth.tokens, now, &*auth.entropy)
         .await

@@ -8,7 +8,7 @@ use crate::domain::family::{Session, SessionKind};
 use crate::error::Error;
 use stoa_proto::auth::{GrantIntegrationRequest, TokenSet};
 use stoa_rpc::Caller;
-use stoa_types::id::{ClientId, SessionId};
+use stoa_types::id::SessionId;
 
 pub(super) async fn grant_integration(
     auth: &Auth,
@@ -20,17 +20,17 @@ pub(super) async fn grant_integration(
         ("client_id", &request.client_id),
         ("client_secret", &request.client_secret),
     ])?;
-    let id = ClientId::parse(&request.client_id).map_err(|_| Error::Unauthorized)?;
     let now = auth.real_clock.now();
-    let application = auth
+    let (application, secret) = auth
         .applications
-        .now(id)
-        .await?
-        .filter(|found| found.may(Kind::Integration, Grant::ClientCredentials))
-        .ok_or(Error::Unauthorized)?;
-    let secret = application
-        .secret(&request.client_secret, now)
-        .ok_or(Error::Unauthorized)?;
+        .proven(
+            &request.client_id,
+            &request.client_secret,
+            Kind::Integration,
+            Grant::ClientCredentials,
+            now,
+        )
+        .await?;
     let ends = auth.tokens.lifetimes.integration;
     let session = Session {
         id: SessionId::random(&*auth.entropy),
@@ -57,6 +57,7 @@ pub(super) mod tests {
     use crate::store::MIGRATIONS;
     use crate::testing::*;
     use stoa_db::{Db, accounting, sql};
+    use stoa_types::id::ClientId;
 
     pub(in crate::rpc) async fn grant(
         world: &World,

@@ -10,7 +10,6 @@ use crate::tokens::seconds;
 use stoa_policy::Action;
 use stoa_proto::auth::{GrantServiceRequest, TokenSet};
 use stoa_rpc::Caller;
-use stoa_types::id::ClientId;
 
 /// The scope of service tokens, on the wire only.
 const SCOPE: &str = "service";
@@ -25,16 +24,16 @@ pub(super) async fn grant_service(
         ("client_id", &request.client_id),
         ("client_secret", &request.client_secret),
     ])?;
-    let id = ClientId::parse(&request.client_id).map_err(|_| Error::Unauthorized)?;
-    let application = auth
+    let (application, _) = auth
         .applications
-        .now(id)
-        .await?
-        .filter(|found| found.may(Kind::Internal, Grant::ClientCredentials))
-        .ok_or(Error::Unauthorized)?;
-    application
-        .secret(&request.client_secret, auth.real_clock.now())
-        .ok_or(Error::Unauthorized)?;
+        .proven(
+            &request.client_id,
+            &request.client_secret,
+            Kind::Internal,
+            Grant::ClientCredentials,
+            auth.real_clock.now(),
+        )
+        .await?;
     // What this release does not know any more is left out.
     let actions: Vec<Action> = application
         .actions
@@ -64,6 +63,7 @@ mod tests {
     use stoa_db::{Db, accounting};
     use stoa_policy::Role;
     use stoa_proto::auth::{Application, CreateApplicationRequest};
+    use stoa_types::id::ClientId;
 
     async fn grant(world: &World, client: impl ToString, secret: &str) -> Told<TokenSet> {
         let request = GrantServiceRequest {
