@@ -1,14 +1,14 @@
 //! A development installation becomes one for real (security.md S73).
 
-use crate::bootstrap::{BootstrapError, Preset, operator};
+use crate::bootstrap::BootstrapError;
 use crate::domain::application::Secret;
+use crate::preset::{Preset, operator, owner};
 use crate::restore::{Ended, restore_floor};
-use crate::store::operators::{Operator, put_operator};
+use crate::store::operators::put_operator;
 use crate::store::{adopt as store, applications, installation};
 use stoa_credentials::{PasswordHasher, secret};
 use stoa_db::Db;
-use stoa_policy::Role;
-use stoa_types::id::{ClientId, OperatorId};
+use stoa_types::id::ClientId;
 use stoa_types::{Clock, Entropy};
 
 /// What an adopted installation is used with, in clear; nothing of it can be read back later.
@@ -77,13 +77,7 @@ pub async fn adopt(
     entropy: &dyn Entropy,
 ) -> Result<Adopted, BootstrapError> {
     let (operator_email, operator_password) = operator(preset, entropy)?;
-    let owner = Operator {
-        id: OperatorId::random(entropy),
-        password_hash: hasher.hash(operator_password.clone()).await?,
-        role: Role::Owner,
-        epoch: 0,
-        disabled: false,
-    };
+    let owner = owner(&operator_password, hasher, entropy).await?;
     restore_floor(db, &Ended::default(), master_key, clock, entropy).await?;
     let (owner, email) = (&owner, operator_email.as_str());
     let applications = db

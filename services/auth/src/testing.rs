@@ -1,7 +1,8 @@
 //! An installation with a clock that is moved by hand and a users service that is played.
 
-use crate::bootstrap::{DevCredentials, Preset, bootstrap};
+use crate::bootstrap::bootstrap;
 use crate::domain::lifetimes::Lifetimes;
+use crate::preset::{DevCredentials, Preset};
 use crate::{Auth, Deps, Service, build};
 use parking_lot::Mutex;
 use prost::Message as _;
