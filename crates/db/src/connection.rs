@@ -6,30 +6,31 @@
 use crate::DbError;
 use crate::error::classify;
 use crate::measure::{Meter, Place};
+use crate::postgres::Lease;
 use crate::row::{Inner, Row};
 use crate::sql::{MAX_VALUES, Sql};
 use crate::value::Value;
-use sqlx::{
-    Arguments, Executor, PgConnection, SqliteConnection, postgres::PgArguments,
-    sqlite::SqliteArguments,
-};
+use sqlx::{Arguments, Executor, SqliteConnection, postgres::PgArguments, sqlite::SqliteArguments};
 
 /// A borrowed connection.
 pub(crate) enum Connection<'c> {
     Sqlite(&'c mut SqliteConnection),
-    Postgres(&'c mut PgConnection),
+    Postgres(&'c mut Lease),
 }
 
 /// Why a statement failed, and whether PostgreSQL asks for the transaction to be run again.
 pub(crate) struct Failure {
     pub(crate) error: DbError,
     pub(crate) wants_another_try: bool,
+    /// The connection had broken before, and nothing was done.
+    pub(crate) was_broken: bool,
 }
 
 impl Failure {
     fn from_driver(error: sqlx::Error, statement: &str) -> Self {
         Self {
             wants_another_try: crate::error::wants_another_try(&error),
+            was_broken: crate::postgres::was_broken(&error),
             error: classify(error, statement),
         }
     }
@@ -40,6 +41,7 @@ impl From<DbError> for Failure {
         Self {
             error,
             wants_another_try: false,
+            was_broken: false,
         }
     }
 }
@@ -77,8 +79,10 @@ impl Connection<'_> {
                     .await
                     .map(|rows| rows.into_iter().map(|r| Row(Inner::Sqlite(r))).collect())
             }
-            Self::Postgres(connection) => {
-                Box::pin(arguments!(PgArguments, sql).fetch_all(connection))
+            Self::Postgres(lease) => {
+                let query = arguments!(PgArguments, sql);
+                lease
+                    .ask(|connection| query.fetch_all(connection))
                     .await
                     .map(|rows| rows.into_iter().map(|r| Row(Inner::Postgres(r))).collect())
             }
@@ -102,8 +106,10 @@ impl Connection<'_> {
                     .await
                     .map(|done| done.rows_affected())
             }
-            Self::Postgres(connection) => {
-                Box::pin(arguments!(PgArguments, sql).execute(connection))
+            Self::Postgres(lease) => {
+                let query = arguments!(PgArguments, sql);
+                lease
+                    .ask(|connection| query.execute(connection))
                     .await
                     .map(|done| done.rows_affected())
             }
@@ -117,7 +123,11 @@ impl Connection<'_> {
         let sql = crate::sql(text).sql_str();
         match self {
             Self::Sqlite(connection) => connection.prepare(sql).await.map(drop),
-            Self::Postgres(connection) => connection.prepare(sql).await.map(drop),
+            Self::Postgres(lease) => {
+                lease
+                    .ask(|connection| async move { connection.prepare(sql).await.map(drop) })
+                    .await
+            }
         }
         .map_err(|e| classify(e, text))
     }

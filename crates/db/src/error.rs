@@ -64,6 +64,11 @@ pub enum DbError {
     /// No connection could be had, or it broke.
     #[error("the database is out of reach")]
     Unavailable(Detail),
+    /// The database was told to commit, and the connection was lost before it answered: what was
+    /// written may be stored or not. Whoever asked is told that it failed for now; nobody may take
+    /// it as done, nor do it again unless it has no effect a second time.
+    #[error("the database did not say whether it committed")]
+    InDoubt(Detail),
     /// The closure of a write took longer than it may hold the writer.
     #[error("a write took too long and was rolled back")]
     WriteTimeout,
@@ -124,9 +129,18 @@ impl DbError {
         }
     }
 
-    /// The same failure may be gone in a moment, and nothing was done yet.
-    pub(crate) const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+    /// Whether the cause lies with the database and may be gone in a moment: busy, out of reach,
+    /// out of room. Outside it is a 503. Only [`DbError::InDoubt`] among them may have stored
+    /// something.
+    pub const fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy(_)
+                | Self::Contended { .. }
+                | Self::Unavailable(_)
+                | Self::InDoubt(_)
+                | Self::WriteTimeout
+        )
     }
 }
 
@@ -168,20 +182,9 @@ pub(crate) fn classify(error: sqlx::Error, statement: &str) -> DbError {
             if e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
                 .is_some()
             {
-                match &*code {
-                    // Lock not available, query canceled (a timeout), both deadlock kinds.
-                    "55P03" | "57014" | "40001" | "40P01" => DbError::Busy(d),
-                    // Shutdown, crash, starting up, too many connections, connection exceptions.
-                    "57P01" | "57P02" | "57P03" | "53300" | "25P03" => DbError::Unavailable(d),
-                    c if c.starts_with("08") => DbError::Unavailable(d),
-                    _ => DbError::Failed(d),
-                }
+                of_postgres(&code, d)
             } else {
-                // SQLite: the low byte is the primary code; 5 is BUSY and 6 LOCKED.
-                match code.parse::<i64>().map(|c| c & 0xff) {
-                    Ok(5 | 6) => DbError::Busy(d),
-                    _ => DbError::Failed(d),
-                }
+                of_sqlite(&code, d)
             }
         }
         sqlx::Error::Io(_)
@@ -193,5 +196,94 @@ pub(crate) fn classify(error: sqlx::Error, statement: &str) -> DbError {
         | sqlx::Error::BeginFailed => DbError::Unavailable(detail(error.to_string())),
         sqlx::Error::Configuration(e) => DbError::Config(e.to_string()),
         other => DbError::Failed(detail(other.to_string())),
+    }
+}
+
+/// Classifies a code of PostgreSQL (SQLSTATE) that is none of the constraints'.
+fn of_postgres(code: &str, detail: Detail) -> DbError {
+    match code {
+        // Lock not available, query canceled (a timeout), both deadlock kinds.
+        "55P03" | "57014" | "40001" | "40P01" => DbError::Busy(detail),
+        // A session that was silent in a transaction, a server that is read-only (a standby that
+        // was not promoted yet).
+        "25P03" | "25006" => DbError::Unavailable(detail),
+        code => match code.get(..2).unwrap_or_default() {
+            // The connection; resources (disk full, memory, too many connections); the operator
+            // (shutdown, crash, starting up); the system around the server (input and output).
+            "08" | "53" | "57" | "58" => DbError::Unavailable(detail),
+            _ => DbError::Failed(detail),
+        },
+    }
+}
+
+/// Classifies a code of SQLite that is none of the constraints'. The low byte is the primary code.
+fn of_sqlite(code: &str, detail: Detail) -> DbError {
+    match code.parse::<i64>().map(|code| code & 0xff) {
+        // BUSY, LOCKED.
+        Ok(5 | 6) => DbError::Busy(detail),
+        // NOMEM, READONLY (a disk that the system protects after an error), IOERR, FULL, CANTOPEN
+        // (the log cannot be made: no room, no file handles).
+        Ok(7 | 8 | 10 | 13 | 14) => DbError::Unavailable(detail),
+        _ => DbError::Failed(detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail() -> Detail {
+        Detail {
+            statement: String::new(),
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_ails_the_server_is_unavailable_and_what_ails_a_statement_is_not() {
+        for code in [
+            "08000", "08006", "25006", "25P03", "53000", "53100", "53200", "53300", "53400",
+            "57000", "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "58P01",
+        ] {
+            let error = of_postgres(code, detail());
+            assert_eq!(error, DbError::Unavailable(detail()), "{code}");
+        }
+        for code in ["55P03", "57014", "40001", "40P01"] {
+            assert_eq!(
+                of_postgres(code, detail()),
+                DbError::Busy(detail()),
+                "{code}"
+            );
+        }
+        for code in [
+            "", "0", "22P02", "42601", "42P01", "42501", "54001", "XX000", "25P02",
+        ] {
+            assert_eq!(
+                of_postgres(code, detail()),
+                DbError::Failed(detail()),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn extended_codes_of_sqlite_are_judged_by_their_primary_code() {
+        // IOERR_WRITE, IOERR_FSYNC, IOERR_SHMSIZE, FULL, CANTOPEN, READONLY_DBMOVED.
+        for code in ["778", "1034", "4874", "13", "14", "1032"] {
+            let error = of_sqlite(code, detail());
+            assert_eq!(error, DbError::Unavailable(detail()), "{code}");
+        }
+        // BUSY_SNAPSHOT, LOCKED_SHAREDCACHE.
+        for code in ["5", "517", "262"] {
+            assert_eq!(of_sqlite(code, detail()), DbError::Busy(detail()), "{code}");
+        }
+        // ERROR, CORRUPT, MISUSE, and what is no code at all.
+        for code in ["1", "11", "21", ""] {
+            assert_eq!(
+                of_sqlite(code, detail()),
+                DbError::Failed(detail()),
+                "{code}"
+            );
+        }
     }
 }

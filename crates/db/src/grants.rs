@@ -6,7 +6,7 @@
 
 use crate::error::classify;
 use crate::{DbConfig, DbError, postgres};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 /// First version of PostgreSQL with the right to vacuum a table that somebody else owns.
 const HAS_MAINTAIN: i32 = 170_000;
@@ -40,11 +40,18 @@ pub(crate) async fn grant(
     if role.is_empty() || role.len() > 63 || !role.bytes().all(plain) {
         return Err(DbError::Config(format!("{role:?} is no name of a role")));
     }
+    let options = postgres::options(url, schema, &postgres::PATIENT)?;
+    let connection = postgres::connect(&options).await?;
+    postgres::errand(give(connection, schema, role, append_only)).await
+}
+
+async fn give(
+    mut connection: PgConnection,
+    schema: &str,
+    role: &str,
+    append_only: &[AppendOnly],
+) -> Result<(), DbError> {
     let driver = |e: sqlx::Error| classify(e, "grants");
-    let mut connection = postgres::options(url, schema, 60_000)?
-        .connect()
-        .await
-        .map_err(driver)?;
     let (version,): (i32,) =
         sqlx::query_as("SELECT CAST(current_setting('server_version_num') AS INTEGER)")
             .fetch_one(&mut connection)

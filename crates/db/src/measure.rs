@@ -86,10 +86,9 @@ impl Meter {
         }
     }
 
-    /// Takes down the state of a pool.
-    pub(crate) fn pool<D: sqlx::Database>(&self, pool: &sqlx::Pool<D>) {
-        let limit = pool.options().get_max_connections();
-        self.counter.pool(pool.size(), pool.num_idle(), limit);
+    /// Takes down the state of a pool: connections that are open, unused, and allowed.
+    pub(crate) fn pool(&self, open: u32, idle: usize, limit: u32) {
+        self.counter.pool(open, idle, limit);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Db, DbConfig, DbError, Synchronous, postgres, sqlite};
 use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -169,26 +169,27 @@ pub(crate) async fn run(config: &DbConfig, set: &MigrationSet) -> Result<(), DbE
             connection.close().await.map_err(driver)
         }
         DbConfig::Postgres { url, schema, .. } => {
-            let mut connection = postgres::options(url, schema, 60_000)?
-                .connect()
-                .await
-                .map_err(driver)?;
-            let mut tx = connection.begin().await.map_err(driver)?;
-            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
-                .bind(format!("stoa migrate {schema}"))
+            let options = postgres::options(url, schema, &postgres::PATIENT)?;
+            let mut connection = postgres::connect(&options).await?;
+            postgres::errand(async {
+                let mut tx = connection.begin().await.map_err(driver)?;
+                sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+                    .bind(format!("stoa migrate {schema}"))
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(driver)?;
+                // Safe: the name was checked to be lower-case letters, digits and `_`.
+                sqlx::raw_sql(AssertSqlSafe(format!(
+                    "CREATE SCHEMA IF NOT EXISTS {schema}"
+                )))
                 .execute(&mut *tx)
                 .await
                 .map_err(driver)?;
-            // Safe: the name was checked to be lower-case letters, digits and `_`.
-            sqlx::raw_sql(AssertSqlSafe(format!(
-                "CREATE SCHEMA IF NOT EXISTS {schema}"
-            )))
-            .execute(&mut *tx)
+                set.apply(&mut *tx, false).await?;
+                tx.commit().await.map_err(driver)?;
+                connection.close().await.map_err(driver)
+            })
             .await
-            .map_err(driver)?;
-            set.apply(&mut *tx, false).await?;
-            tx.commit().await.map_err(driver)?;
-            connection.close().await.map_err(driver)
         }
     }
 }

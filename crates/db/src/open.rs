@@ -3,7 +3,9 @@
 use crate::connection::{self, Connection};
 use crate::measure::{Meter, Place};
 use crate::{DbConfig, DbError, Engine, FromRow, MigrationSet, Row, Sql, Tx, postgres, sqlite};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Sqlite, SqlitePool};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -59,7 +61,8 @@ enum Backend {
         readers: SqlitePool,
     },
     Postgres {
-        pool: PgPool,
+        pool: postgres::Pool,
+        errands: Box<PgConnectOptions>,
     },
 }
 
@@ -85,7 +88,11 @@ impl Db {
                 schema,
                 max_connections,
             } => Backend::Postgres {
-                pool: postgres::pool(postgres::options(url, schema, 5000)?, *max_connections),
+                pool: postgres::Pool::new(
+                    postgres::options(url, schema, &postgres::REQUEST)?,
+                    *max_connections,
+                ),
+                errands: Box::new(postgres::options(url, schema, &postgres::PATIENT)?),
             },
         };
         let db = Self {
@@ -169,15 +176,15 @@ impl Db {
                     .await
                     .map_err(|f| f.error)
             }
-            Backend::Postgres { pool } => {
+            Backend::Postgres { pool, .. } => {
                 // A connection that broke while it lay in the pool is replaced; a read can be
                 // repeated.
-                let mut tries = pool.options().get_max_connections();
+                let mut tries = pool.limit();
                 loop {
-                    let mut connection = acquire(pool, &sql, meter).await?;
-                    let connection = Connection::Postgres(&mut connection);
+                    let mut lease = take(pool, sql.text(), meter).await?;
+                    let connection = Connection::Postgres(&mut lease);
                     match connection.rows(&sql, meter, Place::Read).await {
-                        Err(f) if f.error.is_unavailable() && tries > 0 => tries -= 1,
+                        Err(f) if f.was_broken && tries > 0 => tries -= 1,
                         rows => return rows.map_err(|f| f.error),
                     }
                 }
@@ -270,7 +277,7 @@ impl Db {
                 }
                 result
             }
-            Backend::Postgres { pool } => {
+            Backend::Postgres { pool, .. } => {
                 for attempt in 0..postgres::MAX_ATTEMPTS {
                     let open = turn_of(meter, postgres::begin(pool, meter)).await?;
                     let result = self.run(&mut work, &open.tx).await?;
@@ -310,9 +317,9 @@ impl Db {
                     acquire(readers, &crate::sql(text), &self.shared.meter).await?;
                 Connection::Sqlite(&mut connection).prepare(text).await
             }
-            Backend::Postgres { pool } => {
-                let mut connection = acquire(pool, &crate::sql(text), &self.shared.meter).await?;
-                Connection::Postgres(&mut connection).prepare(text).await
+            Backend::Postgres { pool, .. } => {
+                let mut lease = take(pool, text, &self.shared.meter).await?;
+                Connection::Postgres(&mut lease).prepare(text).await
             }
         }
     }
@@ -356,7 +363,7 @@ impl Db {
         self.refuse_nested()?;
         match &self.shared.backend {
             Backend::Sqlite { writer, .. } => waited(writer.purge_log()).await,
-            Backend::Postgres { pool } => waited(postgres::vacuum(pool)).await,
+            Backend::Postgres { errands, .. } => waited(postgres::vacuum(errands)).await,
         }
     }
 
@@ -367,7 +374,7 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Backend::Postgres { pool } => pool.close().await,
+            Backend::Postgres { pool, .. } => pool.close().await,
         }
     }
 
@@ -391,8 +398,14 @@ impl Db {
                 return false;
             };
             match &shared.backend {
-                Backend::Sqlite { readers, .. } => shared.meter.pool(readers),
-                Backend::Postgres { pool } => shared.meter.pool(pool),
+                Backend::Sqlite { readers, .. } => {
+                    let limit = readers.options().get_max_connections();
+                    shared.meter.pool(readers.size(), readers.num_idle(), limit);
+                }
+                Backend::Postgres { pool, .. } => {
+                    let (open, idle) = pool.state();
+                    shared.meter.pool(open, idle, pool.limit());
+                }
             }
             true
         });
@@ -416,14 +429,24 @@ impl std::fmt::Debug for Db {
     }
 }
 
-async fn acquire<D: sqlx::Database>(
-    pool: &sqlx::Pool<D>,
+async fn acquire(
+    readers: &SqlitePool,
     sql: &Sql,
     meter: &Meter,
-) -> Result<sqlx::pool::PoolConnection<D>, DbError> {
-    turn_of(meter, Box::pin(pool.acquire()))
+) -> Result<PoolConnection<Sqlite>, DbError> {
+    turn_of(meter, Box::pin(readers.acquire()))
         .await
         .map_err(|e| crate::error::classify(e, sql.text()))
+}
+
+async fn take(
+    pool: &postgres::Pool,
+    text: &str,
+    meter: &Meter,
+) -> Result<postgres::Lease, DbError> {
+    turn_of(meter, Box::pin(pool.take()))
+        .await
+        .map_err(|e| crate::error::classify(e, text))
 }
 
 /// Waits for a connection or a turn.

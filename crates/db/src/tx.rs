@@ -2,8 +2,9 @@
 
 use crate::connection::{self, Connection, Failure};
 use crate::measure::{Meter, Place};
+use crate::postgres::Lease;
 use crate::{DbError, Engine, FromRow, Row, Sql, sql};
-use sqlx::{PgTransaction, SqliteConnection};
+use sqlx::SqliteConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
@@ -25,7 +26,7 @@ pub struct Tx {
 /// The connection of a transaction, until it is taken back.
 pub(crate) enum Raw {
     Sqlite(SqliteConnection),
-    Postgres(PgTransaction<'static>),
+    Postgres(Lease),
 }
 
 pub(crate) struct Inner {
@@ -295,7 +296,8 @@ impl Tx {
         match slot.as_mut() {
             None => return Err(DbError::Ended),
             Some(Raw::Sqlite(c)) => Box::pin(sqlx::query(text).execute(c)).await.map(drop),
-            Some(Raw::Postgres(t)) => Box::pin(sqlx::query(text).execute(&mut **t))
+            Some(Raw::Postgres(lease)) => lease
+                .ask(|connection| sqlx::query(text).execute(connection))
                 .await
                 .map(drop),
         }
@@ -310,7 +312,7 @@ fn connection(slot: &mut Option<Raw>) -> Result<Connection<'_>, DbError> {
     match slot {
         None => Err(DbError::Ended),
         Some(Raw::Sqlite(c)) => Ok(Connection::Sqlite(c)),
-        Some(Raw::Postgres(t)) => Ok(Connection::Postgres(t)),
+        Some(Raw::Postgres(lease)) => Ok(Connection::Postgres(lease)),
     }
 }
 

@@ -69,6 +69,7 @@ impl From<Error> for Problems {
     fn from(error: Error) -> Self {
         match error {
             Error::Refused(problems) => problems,
+            Error::Db(error) if error.is_transient() => Problem::unavailable().into(),
             Error::Db(_) | Error::Effect(_) => Problem::internal().into(),
             Error::Silent
             | Error::Ahead { .. }

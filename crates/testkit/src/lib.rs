@@ -5,5 +5,7 @@ pub mod callers;
 pub mod cluster;
 pub mod engine;
 pub mod http;
+pub mod link;
+mod ports;
 #[cfg(feature = "cluster")]
 pub mod process;

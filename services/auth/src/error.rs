@@ -96,12 +96,7 @@ impl From<Error> for Problems {
             Error::Denied(denied) => denied.problem().into(),
             Error::Feed(error) => error.into(),
             // A client that is told 401 throws its session away, so our own trouble is never 401.
-            Error::Db(
-                DbError::Busy(_)
-                | DbError::Unavailable(_)
-                | DbError::Contended { .. }
-                | DbError::WriteTimeout,
-            ) => Problem::unavailable().into(),
+            Error::Db(error) if error.is_transient() => Problem::unavailable().into(),
             Error::Db(_) | Error::Keys(_) | Error::Sign(_) => Problem::internal().into(),
         }
     }

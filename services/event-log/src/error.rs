@@ -28,12 +28,7 @@ impl From<Error> for Problems {
             Error::Invalid(problems) => problems,
             Error::Denied(denied) => denied.problem().into(),
             Error::Feed(error) => error.into(),
-            Error::Db(
-                DbError::Busy(_)
-                | DbError::Unavailable(_)
-                | DbError::Contended { .. }
-                | DbError::WriteTimeout,
-            ) => Problem::unavailable().into(),
+            Error::Db(error) if error.is_transient() => Problem::unavailable().into(),
             Error::Db(_) => Problem::internal().into(),
         }
     }

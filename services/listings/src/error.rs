@@ -81,12 +81,7 @@ impl From<Error> for Problems {
             }
             Error::Conflict => Problem::conflict("conflict", "Changed at the same time"),
             Error::Denied(denied) => denied.problem(),
-            Error::Db(
-                DbError::Busy(_)
-                | DbError::Unavailable(_)
-                | DbError::Contended { .. }
-                | DbError::WriteTimeout,
-            ) => Problem::unavailable(),
+            Error::Db(error) if error.is_transient() => Problem::unavailable(),
             Error::Db(_) => Problem::internal(),
         };
         problem.into()

@@ -94,9 +94,7 @@ impl From<Error> for Problems {
             .into(),
             Error::Feed(error) => error.into(),
             Error::UnknownUser(_) => Problem::unavailable().into(),
-            Error::Db(DbError::Busy(_) | DbError::Unavailable(_) | DbError::Contended { .. }) => {
-                Problem::unavailable().into()
-            }
+            Error::Db(error) if error.is_transient() => Problem::unavailable().into(),
             Error::Damaged(_) | Error::Db(_) => Problem::internal().into(),
         }
     }

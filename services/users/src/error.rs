@@ -81,12 +81,7 @@ impl From<Error> for Problems {
             }
             Error::Busy(Busy) => Problem::too_many_requests(BUSY_FOR_S).into(),
             Error::Feed(error) => error.into(),
-            Error::Db(
-                DbError::Busy(_)
-                | DbError::Unavailable(_)
-                | DbError::Contended { .. }
-                | DbError::WriteTimeout,
-            ) => Problem::unavailable().into(),
+            Error::Db(error) if error.is_transient() => Problem::unavailable().into(),
             // The row is locked while it is changed, so this does not happen; if it did, somebody
             // else was faster.
             Error::Db(DbError::RowCount { .. }) => {

@@ -7,6 +7,7 @@ mod concurrency;
 mod copies;
 mod grants;
 mod migrations;
+mod silence;
 mod sqlite_file;
 mod values;
 mod writes;

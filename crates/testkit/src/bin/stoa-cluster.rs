@@ -5,13 +5,19 @@
 //! Commands: `restart` (all, one after the other), `restart <service> <replica>`,
 //! `kill|start|stop|hold|go-on <service> <replica>`, `shift <ms>` (all clocks; needs `--clocks`),
 //! `advance <seconds>` (timers that are due in that time run now), `settle`.
+//!
+//! `stoa-cluster relay <port> <socket>` passes connections on to the server at that path until it is
+//! killed: the far end of a `cluster::Wire`.
 
 use serde_json::{Value, json};
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use stoa_testkit::cluster::{Cluster, Part, Setup};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, BufReader, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
@@ -22,6 +28,12 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, port, server] = words.as_slice()
+        && verb == "relay"
+    {
+        return relay(port, server).await;
+    }
     let setup = match setup(std::env::args().skip(1)) {
         Ok(setup) => setup,
         Err(bad) => {
@@ -50,6 +62,27 @@ async fn run() -> ExitCode {
     }
     cluster.stop().await;
     ExitCode::SUCCESS
+}
+
+async fn relay(port: &str, server: &str) -> ExitCode {
+    let port = port.parse().expect("a port");
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    let listener = listener.expect("the port is free");
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => if let Ok((caller, _)) = accepted {
+                connections.spawn(pass_on(caller, server.to_owned()));
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn pass_on(mut caller: TcpStream, server: String) -> std::io::Result<()> {
+    caller.set_nodelay(true)?;
+    let mut server = UnixStream::connect(server).await?;
+    copy_bidirectional(&mut caller, &mut server).await.map(drop)
 }
 
 fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Setup, String> {

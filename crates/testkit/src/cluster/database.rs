@@ -1,10 +1,11 @@
 //! The database of a cluster, seen by a superuser: made, looked into, locked and thrown away.
 
 use super::SERVICES;
+use crate::link::Target;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::time::Duration;
 use stoa_types::{Clock as _, Entropy as _, OsEntropy, SystemClock};
 use tokio::time::Instant;
@@ -97,24 +98,23 @@ impl Databases {
         format!("{}{}", self.role_prefix(), service.replace('-', "_"))
     }
 
-    /// The server's socket, when it has one.
-    pub(crate) fn socket(&self) -> Option<PathBuf> {
-        let socket = self.server.get_socket()?;
-        Some(socket.join(format!(".s.PGSQL.{}", self.server.get_port())))
+    /// Where the server listens.
+    pub(crate) fn server(&self) -> Target {
+        Target::of(&self.server)
     }
 
     /// Host and port of a server without socket.
-    pub(crate) fn address(&self) -> (String, u16) {
+    fn address(&self) -> (String, u16) {
         (self.server.get_host().to_owned(), self.server.get_port())
     }
 
-    /// URL of the database for a service, or for the `owner`; by way of a port of loopback when
+    /// URL of the database for a service, or for the `owner`; by way of another address when
     /// there is one.
-    pub(crate) fn url(&self, service: &str, by_way_of: Option<u16>) -> String {
+    pub(crate) fn url(&self, service: &str, by_way_of: Option<SocketAddr>) -> String {
         let (role, name) = (self.role(service), &self.name);
         match (by_way_of, self.server.get_socket()) {
-            (Some(port), _) => {
-                format!("postgres://{role}@127.0.0.1:{port}/{name}?sslmode=disable")
+            (Some(address), _) => {
+                format!("postgres://{role}@{address}/{name}?sslmode=disable")
             }
             (None, Some(socket)) => {
                 format!(

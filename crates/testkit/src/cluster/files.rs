@@ -1,9 +1,10 @@
 //! Certificates, keys and configuration of a cluster's processes.
 
 use super::database::Databases;
-use super::link::{Network, Target};
 use super::part::Plan;
-use super::{SERVICES, Setup, ports};
+use super::{SERVICES, Setup, Wire};
+use crate::link::{Network, Target};
+use crate::ports;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -114,13 +115,18 @@ impl Files {
     }
 
     /// Writes a configuration for each process.
-    pub(crate) fn plan(&self, databases: &Databases, network: &mut Network) -> Vec<Plan> {
+    pub(crate) fn plan(
+        &self,
+        databases: &Databases,
+        network: &mut Network,
+        wire: Option<&Wire>,
+    ) -> Vec<Plan> {
         let mut plans = Vec::new();
         for place in &self.places {
             let name = format!("{}-{}", place.service, place.replica);
             let config = self.folder.join(format!("{name}.toml"));
             let data = self.folder.join(&name);
-            let text = self.config(place, databases, network);
+            let text = self.config(place, databases, network, wire);
             std::fs::write(&config, text).expect("a file can be written");
             plans.push(Plan {
                 binary: self.binary.clone(),
@@ -138,7 +144,13 @@ impl Files {
         plans
     }
 
-    fn config(&self, place: &Place, databases: &Databases, network: &mut Network) -> String {
+    fn config(
+        &self,
+        place: &Place,
+        databases: &Databases,
+        network: &mut Network,
+        wire: Option<&Wire>,
+    ) -> String {
         let certs = self.certs();
         let file = |name: String| {
             certs
@@ -221,16 +233,13 @@ impl Files {
         }
         section("keys", &keys);
         if service != "gateway" {
-            let by_way_of = self.setup.links.then(|| {
-                let target = databases.socket().map_or_else(
-                    || {
-                        let (host, port) = databases.address();
-                        Target::Tcp(format!("{host}:{port}").parse().expect("an address"))
-                    },
-                    Target::Unix,
-                );
-                network.open(service, "postgres", target).port()
-            });
+            let by_way_of = match wire {
+                Some(wire) => Some(wire.address()),
+                None => {
+                    let target = self.setup.links.then(|| databases.server());
+                    target.map(|target| network.open(service, "postgres", target))
+                }
+            };
             section("database", &[("url", databases.url(service, by_way_of))]);
         }
         if service == "auth" {

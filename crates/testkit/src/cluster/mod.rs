@@ -9,21 +9,21 @@ mod clock;
 mod database;
 mod files;
 mod guard;
-mod link;
 mod part;
-mod ports;
+mod wire;
 
+pub use crate::link::{Link, Weather};
 pub use database::Databases;
-pub use link::{Link, Weather};
 pub use part::Part;
+pub use wire::Wire;
 
 use crate::callers::Marketplace;
 use crate::http::Client;
+use crate::link::Network;
 use clock::Clocks;
 use files::Files;
 use futures::future::join_all;
 use guard::Guard;
-use link::Network;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,6 +46,9 @@ pub struct Setup {
     pub tls: bool,
     /// Every connection to a service or to PostgreSQL goes through a [`Link`].
     pub links: bool,
+    /// Every connection to PostgreSQL goes over a [`Wire`]; where that is not possible nothing
+    /// starts.
+    pub wire: bool,
     /// Every process has a clock that can be moved.
     pub clocks: bool,
     /// Superuser URL of the server; `STOA_TEST_POSTGRES_URL` when nothing is said.
@@ -61,6 +64,7 @@ impl Default for Setup {
             gateways: 1,
             tls: false,
             links: false,
+            wire: false,
             clocks: false,
             postgres: None,
             environment: Vec::new(),
@@ -84,6 +88,7 @@ impl Setup {
 pub struct Cluster {
     parts: Vec<Part>,
     network: Network,
+    wire: Option<Wire>,
     clocks: Clocks,
     databases: Databases,
     credentials: Value,
@@ -151,7 +156,10 @@ impl Cluster {
         files.migrate(&databases).await;
         let clocks = Clocks::new(folder.path(), setup.clocks);
         let mut network = Network::new();
-        let plans = files.plan(&databases, &mut network);
+        let wire = setup.wire.then(|| {
+            Wire::lay(&guard, &databases.server()).expect("a wire can be laid on this machine")
+        });
+        let plans = files.plan(&databases, &mut network, wire.as_ref());
         let parts = plans
             .into_iter()
             .map(|plan| Part::new(plan, &guard, &clocks))
@@ -159,6 +167,7 @@ impl Cluster {
         Self {
             parts,
             network,
+            wire,
             clocks,
             databases,
             credentials: files::credentials(),
@@ -214,6 +223,14 @@ impl Cluster {
     /// [`Setup::links`].
     pub fn links(&self, from: &str, to: &str) -> Vec<Link> {
         self.network.between(from, to)
+    }
+
+    /// The wire to PostgreSQL.
+    ///
+    /// # Panics
+    /// Without [`Setup::wire`].
+    pub fn wire(&self) -> &Wire {
+        self.wire.as_ref().expect("there is no wire")
     }
 
     /// The databases, seen by a superuser.

@@ -2,10 +2,12 @@
 
 use super::stage::{Stage, under_load};
 use std::time::Duration;
-use stoa_testkit::cluster::{Link, SERVICES, Setup, Weather};
+use stoa_testkit::cluster::{Link, SERVICES, Setup, Weather, Wire};
 
 /// How long a disturbance lasts.
 const LASTING: Duration = Duration::from_secs(2);
+/// How long packets vanish: longer than anybody waits for an answer of PostgreSQL.
+const SILENCE: Duration = Duration::from_secs(7);
 
 async fn through(stage: &Stage, links: &[Link], weather: Weather, time: Duration) {
     stage
@@ -63,6 +65,38 @@ async fn a_cut_between_a_service_and_postgresql_heals_one_way_too() {
                 let kind = kinds[(at + usize::try_from(round).unwrap()) % kinds.len()];
                 let links = stage.cluster.links(service, "postgres");
                 through(stage, &links, kind, LASTING).await;
+            }
+        },
+    )
+    .await;
+}
+
+// Fault 5, with packets that really vanish: the kernel sends again after pauses that double, so
+// that a connection on which somebody waited through the silence is of no use for as long again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "what could not be tested is said")]
+async fn packets_to_and_from_postgresql_that_vanish_are_outlived_one_way_too() {
+    if !Wire::is_possible() {
+        println!("no network namespaces on this machine: cutting proxies alone were tested");
+        return;
+    }
+    under_load(
+        5,
+        "packets to and from PostgreSQL vanish",
+        Setup {
+            links: false,
+            wire: true,
+            ..Setup::doubled()
+        },
+        async |stage, _| {
+            for weather in [Weather::Hole, Weather::Deaf, Weather::Mute] {
+                stage
+                    .trouble(async {
+                        stage.cluster.wire().set(weather);
+                        stage.lasting(SILENCE).await;
+                        stage.cluster.wire().set(Weather::Fair);
+                    })
+                    .await;
             }
         },
     )

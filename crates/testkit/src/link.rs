@@ -3,7 +3,8 @@
 //! A link is a proxy on loopback. What a hole swallows is held and delivered when it is gone, as
 //! TCP would send it again; only a cut ends connections.
 
-use super::ports;
+use crate::ports;
+use sqlx::postgres::PgConnectOptions;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,9 +57,29 @@ impl Weather {
 
 /// Where a link leads.
 #[derive(Clone, Debug)]
-pub(crate) enum Target {
+pub enum Target {
+    /// An address.
     Tcp(SocketAddr),
+    /// A socket of this machine.
     Unix(PathBuf),
+}
+
+impl Target {
+    /// Where a PostgreSQL server listens.
+    pub(crate) fn of(server: &PgConnectOptions) -> Self {
+        let (host, port) = (server.get_host(), server.get_port());
+        match server.get_socket() {
+            Some(folder) => Self::Unix(folder.join(format!(".s.PGSQL.{port}"))),
+            None => {
+                let host = if host == "localhost" {
+                    "127.0.0.1"
+                } else {
+                    host
+                };
+                Self::Tcp(format!("{host}:{port}").parse().expect("an address"))
+            }
+        }
+    }
 }
 
 /// A way from one service to another.
@@ -74,22 +95,21 @@ impl Link {
     }
 }
 
-/// All links of a cluster. They have threads of their own, so that a busy test does not slow them.
-pub(crate) struct Network {
+/// All links of a test. They have threads of their own, so that a busy test does not slow them.
+#[derive(Default)]
+pub struct Network {
     runtime: Option<Runtime>,
     links: Vec<(String, String, Link)>,
 }
 
 impl Network {
-    pub(crate) fn new() -> Self {
-        Self {
-            runtime: None,
-            links: Vec::new(),
-        }
+    /// No links yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Opens a link; gives the address to call instead of the target.
-    pub(crate) fn open(&mut self, from: &str, to: &str, target: Target) -> SocketAddr {
+    pub fn open(&mut self, from: &str, to: &str, target: Target) -> SocketAddr {
         let runtime = self.runtime.get_or_insert_with(|| {
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -114,7 +134,34 @@ impl Network {
         address
     }
 
-    pub(crate) fn between(&self, from: &str, to: &str) -> Vec<Link> {
+    /// Opens a link from `from` to the PostgreSQL of a URL; gives the URL that leads through it.
+    ///
+    /// # Panics
+    /// When the URL is none, or its server is neither on a socket nor at an address.
+    pub fn to_postgres(&mut self, from: &str, url: &str) -> (String, Link) {
+        let server: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
+        let (host, port) = (server.get_host(), server.get_port());
+        let target = match server.get_socket() {
+            Some(folder) => Target::Unix(folder.join(format!(".s.PGSQL.{port}"))),
+            None => {
+                let host = if host == "localhost" {
+                    "127.0.0.1"
+                } else {
+                    host
+                };
+                Target::Tcp(format!("{host}:{port}").parse().expect("an address"))
+            }
+        };
+        let port = self.open(from, "postgres", target).port();
+        let user = server.get_username();
+        let name = server.get_database().unwrap_or(user);
+        let link = self.between(from, "postgres").pop().expect("just opened");
+        let url = format!("postgres://{user}@127.0.0.1:{port}/{name}?sslmode=disable");
+        (url, link)
+    }
+
+    /// The links from one to the other, in the order in which they were opened.
+    pub fn between(&self, from: &str, to: &str) -> Vec<Link> {
         self.links
             .iter()
             .filter(|(f, t, _)| f == from && t == to)
