@@ -210,11 +210,11 @@ async fn batch(
         }
         if behind_others {
             if !keep && let Err(e) = control(&mut connection, "ROLLBACK TO SAVEPOINT turn").await {
-                broken = Some(e);
+                broken = Some(lost(e));
                 break;
             }
             if let Err(error) = control(&mut connection, "RELEASE SAVEPOINT turn").await {
-                broken = Some(error);
+                broken = Some(lost(error));
                 break;
             }
         }
@@ -229,10 +229,10 @@ async fn batch(
     }
     let outcome = match broken {
         None if kept > 0 => control(&mut connection, "COMMIT").await,
-        None => control(&mut connection, "ROLLBACK").await,
+        None => Ok(()),
         Some(error) => Err(error),
     };
-    if outcome.is_err() {
+    if outcome.is_err() || kept == 0 {
         // Fails when the engine has rolled back by itself, which is what is wanted.
         let _ = control(&mut connection, "ROLLBACK").await;
     } else if wrote {
@@ -261,6 +261,15 @@ async fn serve(
     match inner.take().await {
         Some(Raw::Sqlite(connection)) => (Some((connection, inner)), verdict),
         _ => (None, None),
+    }
+}
+
+/// What those are told whose savepoints are gone: the engine rolled everything back when a
+/// statement of one of them found no room or broke off. None of it is stored.
+fn lost(error: DbError) -> DbError {
+    match error {
+        DbError::Failed(detail) => DbError::Unavailable(detail),
+        other => other,
     }
 }
 

@@ -136,3 +136,64 @@ async fn what_was_answered_survives_closing_and_opening() {
     db.close().await;
     assert_eq!(ids(&open(&folder, Synchronous::Normal).await).await, ["a"]);
 }
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_leaves_nothing_half_written_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&folder, Synchronous::Full).await;
+    add(&db, "before").await;
+    // As many pages as there are: to the engine the disk is full.
+    let limit = |pages: &'static str| db.write(move |tx| async move { tx.one(pages).await });
+    limit("PRAGMA max_page_count = 1").await.unwrap();
+    let large = "x".repeat(200_000);
+    let large = &large;
+    let write = async |id: &'static str| {
+        db.write(|tx| async move {
+            tx.execute(insert(id)).await?;
+            let grow = sql("UPDATE things SET note = $1 WHERE id = $2");
+            tx.execute(grow.bind(large.as_str()).bind(id)).await
+        })
+        .await
+    };
+    // Alone, and several that share a commit: the engine rolls all of it back by itself.
+    let mut answers = vec![write("alone").await];
+    answers.extend(join_all(["a", "b", "c", "d"].map(write)).await);
+    for answer in answers {
+        assert!(matches!(answer, Err(DbError::Unavailable(_))), "{answer:?}");
+    }
+    assert_eq!(ids(&db).await, ["before"]);
+    limit("PRAGMA max_page_count = 1073741823").await.unwrap();
+    assert_eq!(write("after").await, Ok(1));
+    assert_eq!(ids(&db).await, ["after", "before"]);
+}
+
+#[tokio::test]
+async fn who_shares_a_commit_with_the_one_that_fills_the_disk_is_not_told_it_was_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&folder, Synchronous::Full).await;
+    let limit = |pages: &'static str| db.write(move |tx| async move { tx.one(pages).await });
+    limit("PRAGMA max_page_count = 1").await.unwrap();
+    let large = "x".repeat(200_000);
+    let large = &large;
+    let small = async |id: &'static str| {
+        db.write(|tx| async move { tx.execute(insert(id)).await })
+            .await
+    };
+    let too_large = async {
+        let grown = db.write(|tx| async move {
+            let row = sql("INSERT INTO things (id, version, amount, note) VALUES ('x', 1, 0, $1)");
+            tx.execute(row.bind(large.as_str())).await
+        });
+        grown.await
+    };
+    let (a, full, b) = tokio::join!(small("a"), too_large, small("b"));
+    assert!(matches!(full, Err(DbError::Unavailable(_))), "{full:?}");
+    let stored = ids(&db).await;
+    for (id, answer) in [("a", a), ("b", b)] {
+        match answer {
+            Ok(_) => assert!(stored.iter().any(|s| s == id), "{id} was acknowledged"),
+            Err(DbError::Unavailable(_)) => assert!(!stored.iter().any(|s| s == id), "{id}"),
+            other => panic!("{id}: {other:?}"),
+        }
+    }
+}

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use stoa_testkit::callers::{Marketplace, Person};
 use stoa_testkit::http::Reply;
 
@@ -29,8 +29,6 @@ pub(crate) struct Writer {
 #[derive(Default)]
 pub(crate) struct Progress {
     acknowledged: AtomicUsize,
-    /// The disk is full: writes may be refused with 500.
-    pub(crate) is_full: AtomicBool,
 }
 
 impl Progress {
@@ -55,8 +53,7 @@ impl Pen<'_> {
     async fn write(&self, path: &str, token: &str, body: &Value) -> Option<Reply> {
         let sent = self.marketplace.command_call(path, token, body).try_send();
         let reply = sent.await.ok()?;
-        let is_full = self.progress.is_full.load(Ordering::SeqCst);
-        if reply.status == 503 || (reply.status == 500 && is_full) {
+        if reply.status == 503 {
             return None;
         }
         let reply = reply.expect(200);

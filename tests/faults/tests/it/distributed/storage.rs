@@ -6,7 +6,6 @@ use crate::writers::{People, Progress};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use stoa_testkit::cluster::Setup;
 use stoa_testkit::process::Stoa;
@@ -215,7 +214,6 @@ async fn a_full_disk_under_sqlite_loses_nothing() {
         let writing = people.write(&marketplace, &progress, &mut ledger, round * 2, 40);
         let filling = async {
             progress.reached(100).await;
-            progress.is_full.store(true, Ordering::SeqCst);
             disk.fill();
         };
         // Nobody can write on; reading goes on.
