@@ -38,9 +38,21 @@ pub(super) async fn snapshot(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::lifetimes::Lifetimes;
+    use crate::domain::revocation::Entry;
+    use crate::events;
     use crate::store::MIGRATIONS;
     use crate::testing::*;
+    use futures::future::join_all;
+    use prost::Message as _;
+    use std::collections::HashSet;
     use stoa_db::Db;
+    use stoa_feed::Origin;
+    use stoa_policy::Actor;
+    use stoa_proto::events::{Envelope, envelope::Payload};
+    use stoa_testkit::engine::Place;
+    use stoa_types::OsEntropy;
+    use stoa_types::id::ClientId;
 
     async fn take(world: &World) -> SnapshotResponse {
         let taken = snapshot(&world.auth, world.nobody(), SnapshotRequest {}).await;
@@ -63,6 +75,58 @@ mod tests {
             assert_eq!(taken.position, 3);
             let head = world.row::<(i64,)>("SELECT head FROM sequencer").await;
             assert_eq!(head, (3,));
+        }
+
+        // contract: security S15 (two replicas)
+        async fn either_replica_tells_everything_up_to_the_position_it_names(place: Place) {
+            let world = World::new(place.open().await).await;
+            let other = world.replica(place.open().await).await;
+            let replicas = [&*world.auth, &*other.0.auth];
+            let (now, lifetimes) = (world.auth.real_clock.now(), Lifetimes::default());
+            // Writers at both, as fast as they can.
+            let writing = join_all((0..40).map(|n| {
+                let auth = replicas[n % 2];
+                async move {
+                    let client = ClientId::random(&OsEntropy);
+                    let entry = [Entry::application_epoch(client, 1, &lifetimes, now)];
+                    let (entry, origin) = (&entry, &Origin::new(&Actor::system("test"), None));
+                    auth.db
+                        .write(|tx| async move {
+                            events::revoke(&tx, entry, origin, &OsEntropy).await
+                        })
+                        .await
+                        .unwrap();
+                }
+            }));
+            let at = async |auth: &Auth| {
+                told(snapshot(auth, world.nobody(), SnapshotRequest {}).await).unwrap()
+            };
+            let taking = async {
+                let mut taken = Vec::new();
+                for n in 0..12 {
+                    taken.push(at(replicas[n % 2]).await);
+                }
+                taken
+            };
+            let (mut taken, _) = tokio::join!(taking, writing);
+            let last = [at(replicas[0]).await, at(replicas[1]).await];
+            assert_eq!(last[0], last[1]);
+            assert_eq!(last[0].revocations.len(), 40);
+            taken.extend(last);
+            let told: Vec<(i64, Vec<u8>)> =
+                world.auth.db.all_as("SELECT position, envelope FROM outbox").await.unwrap();
+            for snapshot in taken {
+                let known: HashSet<&str> =
+                    snapshot.revocations.iter().map(|entry| entry.key.as_str()).collect();
+                for (position, envelope) in &told {
+                    let envelope = Envelope::decode(envelope.as_slice()).unwrap();
+                    if let Some(Payload::Revocation(entry)) = envelope.payload
+                        && u64::try_from(*position).unwrap() <= snapshot.position
+                    {
+                        assert!(known.contains(&*entry.key), "{position} is missing");
+                    }
+                }
+            }
         }
     }
 }

@@ -55,6 +55,7 @@ mod tests {
     use stoa_db::Db;
     use stoa_proto::events::envelope::Payload;
     use stoa_proto::events::resource::Resource;
+    use stoa_testkit::engine::Place;
 
     /// Reviews and protected data without waiting; the last transition always fails.
     const LOOP: &str = "{:format :v3 :transitions [
@@ -285,6 +286,33 @@ mod tests {
                     assert_eq!(refusal(answer), conflict("transaction-invalid-transition"));
                 }
                 assert_eq!(world.tx(&id).await.transitions.len(), 2);
+            }
+        }
+
+        // contract: engine E50 (two replicas)
+        async fn of_64_writers_at_two_replicas_exactly_one_wins(place: Place) {
+            let world = World::new(place.open().await).await;
+            let other = world.replica(place.open().await).await;
+            for _ in 0..3 {
+                let id = world.requested().await.id;
+                let calls = (0..64).map(|n| {
+                    let replica = if n % 4 < 2 { &world } else { &other };
+                    let transition =
+                        if n % 2 == 0 { "transition/accept" } else { "transition/decline" };
+                    let id = &id;
+                    async move { replica.transition(&user(PROVIDER), id, transition, "").await }
+                });
+                let answers = join_all(calls).await;
+                let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+                assert_eq!((won.len(), lost.len()), (1, 63));
+                for answer in lost {
+                    assert_eq!(refusal(answer), conflict("transaction-invalid-transition"));
+                }
+                let tx = world.tx(&id).await;
+                assert_eq!(tx.state, won[0].as_ref().unwrap().state);
+                assert_eq!((tx.version, tx.transitions.len()), (2, 2));
+                let told = world.envelopes().await;
+                assert_eq!(told.iter().filter(|e| e.aggregate_id == id).count(), 2);
             }
         }
 

@@ -208,8 +208,13 @@ impl World {
 
     /// A second process of the service on the same database, or the same one after a restart.
     pub(crate) async fn again(&self) -> Self {
+        self.replica(self.cx().db.clone()).await
+    }
+
+    /// A second process of the service, with connections of its own to the same database.
+    pub(crate) async fn replica(&self, db: Db) -> Self {
         Self::started(
-            self.cx().db.clone(),
+            db,
             Arc::clone(&self.clock),
             self.listings.clone(),
             self.users.clone(),

@@ -115,4 +115,101 @@ mod tests {
             assert!(other, "others keep theirs");
         }
     }
+
+    mod replicas {
+        use super::*;
+
+        stoa_testkit::only_on_postgres! { MIGRATIONS;
+            {
+                use std::time::Duration;
+                use stoa_db::Db;
+                use stoa_feed::{Job, Wiring};
+                use stoa_rpc::{Identity, Tasks};
+                use stoa_types::OsEntropy;
+                use stoa_types::id::MarketplaceId;
+                use tokio::task::JoinSet;
+
+                /// Notes every rewriting of an envelope, and lets it take its time.
+                const WATCHED: [&str; 3] = [
+                    "CREATE TABLE rewritten (id TEXT NOT NULL)",
+                    "CREATE FUNCTION note_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
+                     BEGIN
+                       INSERT INTO rewritten (id) VALUES (NEW.id);
+                       PERFORM pg_sleep(0.005);
+                       RETURN NEW;
+                     END $$",
+                    "CREATE TRIGGER note_rewriting AFTER UPDATE OF envelope ON outbox
+                     FOR EACH ROW EXECUTE FUNCTION note_rewriting()",
+                ];
+
+                /// A replica that does the job until it is dropped, as by `kill -9`.
+                fn replica(world: &World) -> JoinSet<()> {
+                    let clock = world.clock.clone();
+                    let wiring = Wiring {
+                        db: world.cx.db.clone(),
+                        identity: Identity::ephemeral(
+                            "users",
+                            MarketplaceId::random(&OsEntropy),
+                            clock.clone(),
+                            &OsEntropy,
+                        ),
+                        clock,
+                        entropy: Arc::new(OsEntropy),
+                        tasks: Tasks::new(),
+                    };
+                    let (job, work) = (Job::new(&wiring, "finish erasure", POLL), job(world));
+                    let mut running = JoinSet::new();
+                    running.spawn(job.run(move || {
+                        let work = work.clone();
+                        async move { work.once().await }
+                    }));
+                    running
+                }
+
+                async fn number(db: &Db, statement: &'static str) -> i64 {
+                    db.one_as::<(i64,)>(statement).await.unwrap().0
+                }
+
+                async fn reaches(db: &Db, statement: &'static str, goal: i64) {
+                    let reached = async {
+                        while number(db, statement).await < goal {
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                        }
+                    };
+                    tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap();
+                }
+            }
+
+            // contract: security S46 (two replicas)
+            async fn what_one_replica_began_another_ends_and_nothing_is_erased_twice(place: Place) {
+                let world = World::new(place.open().await).await;
+                let other = World::new(place.open().await).await;
+                let id = world.sign_up("zebra-mail@x.io").await;
+                for n in 0..200 {
+                    world.update(id, public_data(&format!(r#"{{"street":"zebra {n}"}}"#))).await;
+                }
+                world.delete(id).await;
+                let db = &world.cx.db;
+                for statement in WATCHED {
+                    db.write(|tx| async move { tx.execute(statement).await }).await.unwrap();
+                }
+                const REWRITTEN: &str = "SELECT count(*) FROM rewritten";
+                const PURGED: &str = "SELECT count(*) FROM erasures WHERE purged_at IS NOT NULL";
+                let mut first = replica(&world);
+                reaches(db, REWRITTEN, 50).await;
+                let _second = replica(&other);
+                first.abort_all();
+                while first.join_next().await.is_some() {}
+                assert_eq!(number(db, PURGED).await, 0, "the first died in the middle");
+                reaches(db, PURGED, 1).await;
+                let twice = "SELECT count(*) FROM (SELECT id FROM rewritten GROUP BY id HAVING count(*) > 1) t";
+                assert_eq!(number(db, twice).await, 0);
+                assert!(number(db, REWRITTEN).await > 200);
+                for envelope in world.envelopes().await {
+                    let text = format!("{envelope:?}");
+                    assert!(!text.contains("ebra"), "{text}");
+                }
+            }
+        }
+    }
 }
