@@ -52,6 +52,11 @@ pub trait Consume: Send + Sync + 'static {
     /// it does not take. A newer version of a taken type stops the consumer.
     fn takes(&self, kind: &str) -> Option<u32>;
 
+    /// What this consumer does when envelopes behind its cursor are gone.
+    fn needs(&self) -> Needs {
+        Needs::States
+    }
+
     /// The effect, in the transaction that moves the cursor. It may run several times before it
     /// commits, and does SQL only; long work is written down as a row and done by a job.
     ///
@@ -74,6 +79,17 @@ pub trait Consume: Send + Sync + 'static {
     /// Called after the commit, in this process only: wakes jobs, drops cache entries. Other
     /// replicas are not told; what must be right is read from the database.
     fn committed(&self, _envelope: &Envelope) {}
+}
+
+/// What a consumer must have of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The state of everything, however it came about: where envelopes are gone, the states that
+    /// they left behind have the same effect.
+    States,
+    /// Every event since it began. It may begin with states, but where envelopes behind its cursor
+    /// are gone it stops: a gap must not pass unnoticed.
+    Events,
 }
 
 /// Runs a [`Consume`]. Cheap to clone.
@@ -203,7 +219,7 @@ impl Consumer {
 
     /// The head of the owner's feed, which covers everything committed before the call.
     async fn owners_head(&self) -> Result<u64, Error> {
-        let mut stream = self.subscribe(crate::FROM_HEAD).await?;
+        let mut stream = self.subscribe(crate::FROM_HEAD, false).await?;
         loop {
             if let Item::Heartbeat(beat) = stream.next().await? {
                 return Ok(beat.head);
@@ -274,9 +290,16 @@ impl Consumer {
         self.0.state.borrow().stopped
     }
 
-    async fn subscribe(&self, after: u64) -> Result<Subscription, Error> {
+    async fn subscribe(&self, after: u64, states: bool) -> Result<Subscription, Error> {
         let wiring = &self.0.wiring;
-        Subscription::open(&self.0.peer, &wiring.identity, &*wiring.entropy, after).await
+        Subscription::open(
+            &self.0.peer,
+            &wiring.identity,
+            &*wiring.entropy,
+            after,
+            states,
+        )
+        .await
     }
 
     /// One subscription from the stored cursor; with `to_head` it ends at the head that the first
@@ -288,11 +311,13 @@ impl Consumer {
         }
         let mut cursor = self.load_cursor().await?;
         inner.state.send_modify(|state| state.position = cursor);
-        let mut stream = self.subscribe(cursor).await?;
+        let states = cursor == 0 || inner.consume.needs() == Needs::States;
+        let mut stream = self.subscribe(cursor, states).await?;
         let mut renewal = tokio::time::interval(lease::RENEWAL);
         renewal.reset();
         let mut goal = None;
         let mut waiting: Vec<Envelope> = Vec::new();
+        let mut left: Vec<Envelope> = Vec::new();
         let mut told: Option<(u64, Instant)> = None;
         let mut telling: Telling = None.into();
         loop {
@@ -332,6 +357,14 @@ impl Consumer {
                         self.show();
                     }
                     Item::Envelope(envelope) => waiting.push(envelope),
+                    Item::State(state) => left.push(state),
+                    Item::StatesEnd(end) => {
+                        self.take_states(cursor, std::mem::take(&mut left)).await?;
+                        cursor = self.begin_behind(cursor, end.position).await?;
+                    }
+                }
+                if left.len() >= BATCH {
+                    self.take_states(cursor, std::mem::take(&mut left)).await?;
                 }
                 if waiting.len() < BATCH {
                     item = stream.at_hand().transpose()?;
@@ -423,6 +456,34 @@ impl Consumer {
         })
         .await?;
         Ok(0)
+    }
+
+    /// Applies what envelopes left behind that are gone. The cursor stays until all of it is here:
+    /// an end in the middle begins anew.
+    async fn take_states(&self, cursor: u64, states: Vec<Envelope>) -> Result<(), Error> {
+        let mut taken = Vec::with_capacity(states.len());
+        for state in states {
+            if judge(&*self.0.consume, &state)? {
+                taken.push(state);
+            }
+        }
+        let count = taken.len();
+        self.commit(cursor, cursor, &taken.into(), 0..count).await
+    }
+
+    /// Moves the cursor behind the states.
+    async fn begin_behind(&self, cursor: u64, position: u64) -> Result<u64, Error> {
+        let (owner, name) = (self.0.consume.owner(), self.0.consume.cursor());
+        tracing::warn!(
+            owner,
+            cursor = name,
+            from = cursor,
+            to = position,
+            "Envelopes behind a consumer's cursor were gone: it took the states that they left"
+        );
+        let to = position.max(cursor);
+        self.commit(cursor, to, &Vec::new().into(), 0..0).await?;
+        Ok(to)
     }
 
     /// Applies a batch; when it fails, one envelope after the other, so that one bad envelope

@@ -29,6 +29,13 @@ pub trait Follow: Send + Sync + 'static {
     /// Any error is tried again after a pause.
     async fn load(&self, head: u64) -> Result<u64, Error>;
 
+    /// Whether the cache takes, where envelopes behind its position are gone, the states that they
+    /// left: they are applied in the order of their positions, with holes. One that loads a
+    /// snapshot of its own does not.
+    fn takes_states(&self) -> bool {
+        false
+    }
+
     /// Applies an envelope. Types that the cache does not know are its own to ignore; an envelope
     /// may come again, so it is guarded by versions.
     fn apply(&self, envelope: &Envelope);
@@ -139,7 +146,8 @@ impl Follower {
 
     async fn open(&self, after: u64) -> Result<Subscription, Error> {
         let inner = &self.0;
-        Subscription::open(&inner.peer, &inner.identity, &*inner.entropy, after).await
+        let states = inner.follow.takes_states();
+        Subscription::open(&inner.peer, &inner.identity, &*inner.entropy, after, states).await
     }
 
     /// One subscription; returns why it ended.
@@ -162,6 +170,14 @@ impl Follower {
             match stream.next().await? {
                 Item::Heartbeat(beat) => {
                     promised = Some((beat.head, Instant::now(), beat.now_ms));
+                }
+                // The position stays before they are complete.
+                Item::State(state) => self.apply(&state),
+                Item::StatesEnd(end) => {
+                    position = position.max(end.position);
+                    self.0
+                        .state
+                        .send_modify(|state| state.position = Some(position));
                 }
                 Item::Envelope(envelope) if envelope.position <= position => {}
                 Item::Envelope(envelope) if envelope.position > position + 1 => {
@@ -196,6 +212,8 @@ impl Follower {
         let head = match stream.next().await? {
             Item::Heartbeat(beat) => beat.head,
             Item::Envelope(envelope) => envelope.position.saturating_sub(1),
+            // Nobody asked for states.
+            Item::State(_) | Item::StatesEnd(_) => return Err(Error::Silent),
         };
         let position = self.0.follow.load(head).await?;
         // The first heartbeat was used up, and an older snapshot needs what lies between: the

@@ -22,11 +22,12 @@ mod restored;
 mod retention;
 mod sequencer;
 mod server;
+mod states;
 mod store;
 mod subscription;
 mod wiring;
 
-pub use consumer::{Consume, Consumer};
+pub use consumer::{Consume, Consumer, Needs};
 pub use error::Error;
 pub use follower::{Follow, Follower};
 pub use jobs::Job;
@@ -36,6 +37,7 @@ pub use projections::{OwnedStanding, Standings};
 pub use restored::head;
 pub use sequencer::{Progress, Sequencer};
 pub use server::FeedService;
+pub use states::USER_STATE;
 pub use store::MIGRATIONS;
 pub use wiring::Wiring;
 

@@ -3,13 +3,18 @@
 //! Every consumer with a cursor says how far it has come ([`note`]). Once an hour the position that
 //! all of them have passed is written down with the time; what was passed seven days ago goes. A
 //! consumer that is not heard of for thirty days is not waited for any longer, which is an alarm:
-//! when it comes back its cursor lies before what is kept, and it stops instead of skipping.
+//! when it comes back its cursor lies before what is kept. What was dropped leaves the last states
+//! behind ([`states`]): a consumer that needs no more than them takes them and goes on; one that
+//! needs every event stops instead of skipping.
 //!
 //! Times are those of the process: an hour more or less does not matter to days.
 
-use crate::{Error, Wiring, store};
+use crate::{Error, Wiring, states, store};
+use prost::Message as _;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use stoa_db::{DbError, Tx, sql};
+use stoa_proto::events::Envelope;
 use stoa_types::Timestamp;
 
 /// How often it is looked what can go.
@@ -132,9 +137,31 @@ impl Retention {
 async fn drop_some(tx: &Tx, from: i64, to: i64) -> Result<(), DbError> {
     tx.execute_expecting(1, sql(store::KEEP_AFTER).bind(to).bind(from))
         .await?;
+    keep_states(tx, from, to).await?;
     tx.execute(sql(store::DROP_PERSONAL).bind(from).bind(to))
         .await?;
     tx.execute(sql(store::DROP).bind(from).bind(to)).await?;
+    Ok(())
+}
+
+/// Keeps what the rows leave behind for those who come late.
+async fn keep_states(tx: &Tx, from: i64, to: i64) -> Result<(), DbError> {
+    let rows: Vec<(i64, Vec<u8>)> = tx
+        .all_as(sql(store::ENVELOPES_UP_TO).bind(from).bind(to))
+        .await?;
+    // Of one aggregate only the last.
+    let mut left = BTreeMap::new();
+    for (position, bytes) in rows {
+        let envelope = Envelope::decode(bytes.as_slice())
+            .map_err(|why| DbError::corrupt("outbox.envelope", why))?;
+        if let Some((name, state)) = states::left_by(envelope) {
+            left.insert(name, (position, state.encode_to_vec()));
+        }
+    }
+    for (name, (position, state)) in left {
+        let put = sql(store::PUT_STATE).bind(name).bind(position).bind(state);
+        tx.execute(put).await?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@
 
 use crate::retention::{self, Retention};
 use crate::store::dialect;
-use crate::{Job, Wiring, store};
+use crate::{Error, Job, Wiring, store};
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::{DbError, Engine, sql};
@@ -68,6 +68,15 @@ impl Sequencer {
         let dropping = Job::new(&self.0.wiring, "drop old envelopes", retention::EVERY);
         let dropping = dropping.run(|| retention.once());
         tokio::join!(self.stamp_all(), dropping);
+    }
+
+    /// Drops once what every consumer passed seven days ago; [`Sequencer::run`] does so every hour.
+    /// True when there was anything.
+    ///
+    /// # Errors
+    /// Those of the statements.
+    pub async fn drop_old(&self) -> Result<bool, Error> {
+        Retention::new(&self.0.wiring).once().await
     }
 
     async fn stamp_all(&self) {

@@ -11,7 +11,8 @@ use stoa_db::{Db, DbError, sql};
 use stoa_proto::events::Envelope;
 use stoa_proto::feed::feed_server::{Feed, FeedServer};
 use stoa_proto::feed::{
-    AcknowledgeRequest, AcknowledgeResponse, FeedItem, FollowRequest, Heartbeat, feed_item::Item,
+    AcknowledgeRequest, AcknowledgeResponse, FeedItem, FollowRequest, Heartbeat, StatesEnd,
+    feed_item::Item,
 };
 use stoa_rpc::{Caller, Tasks, status};
 use stoa_types::{Clock, Problem};
@@ -87,17 +88,19 @@ impl Feed for FeedService {
         let Progress {
             head, kept_after, ..
         } = *self.source.progress().borrow();
-        let after = match message.after {
-            FROM_HEAD => head,
+        let (after, begin) = match message.after {
+            FROM_HEAD => (head, Begin::Envelopes),
             after if after > head => return Err(Status::out_of_range("ahead of the feed")),
+            after if after < kept_after && message.states => (after, Begin::States),
             after if after < kept_after => return Err(gone(kept_after)),
-            after => after,
+            after => (after, Begin::Envelopes),
         };
         let stream = stream(
             self.source.clone(),
             Arc::clone(&self.wiring.clock),
             self.wiring.tasks.clone(),
             after,
+            begin,
         );
         Ok(Response::new(Box::pin(stream)))
     }
@@ -140,6 +143,21 @@ trait Source: Send + Sync + 'static {
     fn progress(&self) -> watch::Receiver<Progress>;
     /// The next envelopes behind a position.
     fn after(&self, position: u64) -> impl Future<Output = Result<Vec<Envelope>, DbError>> + Send;
+    /// Up to which position envelopes are gone, and the next of the states that they left, behind
+    /// a position. Without states, there are none up to there.
+    fn states(
+        &self,
+        position: u64,
+    ) -> impl Future<Output = Result<(u64, Vec<Envelope>), DbError>> + Send;
+}
+
+/// What a stream begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// What envelopes left behind that are gone.
+    States,
+    /// The envelopes.
+    Envelopes,
 }
 
 #[derive(Clone)]
@@ -158,11 +176,21 @@ impl Source for Outbox {
     }
 
     async fn after(&self, position: u64) -> Result<Vec<Envelope>, DbError> {
-        let position = i64::try_from(position).unwrap_or(i64::MAX);
-        let rows: Vec<(i64, Vec<u8>)> = self
-            .db
-            .all_as(sql(store::ENVELOPES_AFTER).bind(position).bind(BATCH))
-            .await?;
+        self.page(store::ENVELOPES_AFTER, position).await
+    }
+
+    async fn states(&self, position: u64) -> Result<(u64, Vec<Envelope>), DbError> {
+        // First: what is dropped after this look leaves its states behind it.
+        let (kept_after, _): (i64, i64) = self.db.one_as(store::KEPT_AFTER).await?;
+        let page = self.page(store::STATES_AFTER, position).await?;
+        Ok((u64::try_from(kept_after).unwrap_or(0), page))
+    }
+}
+
+impl Outbox {
+    async fn page(&self, text: &'static str, after: u64) -> Result<Vec<Envelope>, DbError> {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let rows: Vec<(i64, Vec<u8>)> = self.db.all_as(sql(text).bind(after).bind(BATCH)).await?;
         rows.into_iter()
             .map(|(position, bytes)| {
                 let mut envelope = Envelope::decode(bytes.as_slice())
@@ -180,6 +208,7 @@ struct Streaming<S> {
     tasks: Tasks,
     progress: watch::Receiver<Progress>,
     after: u64,
+    phase: Begin,
     buffer: VecDeque<Envelope>,
     next_beat: Instant,
 }
@@ -191,6 +220,7 @@ fn stream<S: Source>(
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     after: u64,
+    begin: Begin,
 ) -> impl Stream<Item = Result<FeedItem, Status>> + Send {
     let streaming = Streaming {
         progress: source.progress(),
@@ -198,6 +228,7 @@ fn stream<S: Source>(
         clock,
         tasks,
         after,
+        phase: begin,
         buffer: VecDeque::new(),
         next_beat: Instant::now(),
     };
@@ -226,7 +257,21 @@ impl<S: Source> Streaming<S> {
             }
             if let Some(envelope) = self.buffer.pop_front() {
                 self.after = envelope.position;
-                return Ok(Some(Item::Envelope(envelope)));
+                return Ok(Some(match self.phase {
+                    Begin::States => Item::State(envelope),
+                    Begin::Envelopes => Item::Envelope(envelope),
+                }));
+            }
+            if self.phase == Begin::States {
+                let (gone, states) = self.source.states(self.after).await?;
+                self.buffer = states.into();
+                if self.buffer.is_empty() {
+                    // An older look may have given a newer state.
+                    self.after = gone;
+                    self.phase = Begin::Envelopes;
+                    return Ok(Some(Item::StatesEnd(StatesEnd { position: gone })));
+                }
+                continue;
             }
             if self.progress.borrow_and_update().head > self.after {
                 self.buffer = self.source.after(self.after).await?.into();
@@ -293,11 +338,26 @@ mod tests {
                 })
                 .collect())
         }
+        async fn states(&self, position: u64) -> Result<(u64, Vec<Envelope>), DbError> {
+            let gone = self.0.borrow().kept_after;
+            // Of every third envelope something is left.
+            let left = (position + 1..=gone).filter(|position| position % 3 == 0);
+            let states = left.take(BATCH as usize).map(|position| Envelope {
+                position,
+                ..Envelope::default()
+            });
+            Ok((gone, states.collect()))
+        }
     }
 
     fn follow(source: &Fake, tasks: &Tasks, after: u64) -> Items {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(7_000)));
-        Box::pin(stream(source.clone(), clock, tasks.clone(), after))
+        let begin = if after < source.0.borrow().kept_after {
+            Begin::States
+        } else {
+            Begin::Envelopes
+        };
+        Box::pin(stream(source.clone(), clock, tasks.clone(), after, begin))
     }
 
     async fn next(items: &mut Items) -> Item {
@@ -351,6 +411,7 @@ mod tests {
                     assert_eq!(beat.head, head);
                     beats += 1;
                 }
+                other => panic!("{other:?}"),
             }
         }
         assert!(beats > 50, "{beats}");
@@ -367,6 +428,31 @@ mod tests {
         source.pass(1);
         assert!(matches!(next(&mut items).await, Item::Envelope(_)));
         assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn states_come_first_and_what_follows_has_no_gap() {
+        let source = Fake::new();
+        source.0.send_modify(|progress| progress.kept_after = 1000);
+        source.pass(1002);
+        let mut items = follow(&source, &Tasks::new(), 1);
+        let mut states = Vec::new();
+        let position = loop {
+            match next(&mut items).await {
+                Item::State(state) => states.push(state.position),
+                Item::Heartbeat(_) => {}
+                Item::StatesEnd(end) => break end.position,
+                Item::Envelope(early) => panic!("{}", early.position),
+            }
+        };
+        let expected: Vec<u64> = (2..=1000).filter(|position| position % 3 == 0).collect();
+        assert_eq!((position, states), (1000, expected));
+        for expected in 1001..=1002 {
+            let Item::Envelope(envelope) = next(&mut items).await else {
+                panic!("no envelope");
+            };
+            assert_eq!(envelope.position, expected);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,17 +21,19 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// Follows the feed of `peer` behind `after`.
+    /// Follows the feed of `peer` behind `after`; takes states where envelopes are gone, or is
+    /// refused then.
     pub(crate) async fn open(
         peer: &Peer,
         identity: &Identity,
         entropy: &dyn Entropy,
         after: u64,
+        states: bool,
     ) -> Result<Self, Error> {
         let mut client =
             FeedClient::new(peer.clone().streaming()).max_decoding_message_size(MAX_MESSAGE);
         let credentials = identity.own(Class::Read, RequestId::random(entropy));
-        let call = client.follow(credentials.request(FollowRequest { after }));
+        let call = client.follow(credentials.request(FollowRequest { after, states }));
         let answer = tokio::time::timeout(SILENCE, call)
             .await
             .map_err(|_| Error::Silent)?

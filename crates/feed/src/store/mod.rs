@@ -6,7 +6,7 @@ use stoa_db::{MigrationSet, migrations};
 
 /// The tables of this room. A service adds them to its own:
 /// `migrations!("0001_first").with(&[&stoa_feed::MIGRATIONS])`.
-pub const MIGRATIONS: MigrationSet = migrations!("0001_feed", "0002_replicas");
+pub const MIGRATIONS: MigrationSet = migrations!("0001_feed", "0002_replicas", "0003_states");
 
 stoa_db::statements! {
     /// The last position, the position up to which rows are gone, and the oldest row that waits
@@ -48,6 +48,15 @@ stoa_db::statements! {
     FORGET_MARKS = "DELETE FROM feed_passed WHERE passed_at < $1";
     KEPT_AFTER = "SELECT kept_after, head FROM sequencer WHERE id = 1";
     KEEP_AFTER = "UPDATE sequencer SET kept_after = $1 WHERE id = 1 AND kept_after = $2";
+    ENVELOPES_UP_TO = "SELECT position, envelope FROM outbox
+                        WHERE position > $1 AND position <= $2 ORDER BY position";
+    /// The newest state of that name stays.
+    PUT_STATE = "INSERT INTO feed_states (name, position, envelope) VALUES ($1, $2, $3)
+                 ON CONFLICT (name) DO UPDATE
+                    SET position = excluded.position, envelope = excluded.envelope
+                  WHERE feed_states.position < excluded.position";
+    STATES_AFTER = "SELECT position, envelope FROM feed_states
+                     WHERE position > $1 ORDER BY position LIMIT $2";
     DROP_PERSONAL = "DELETE FROM outbox_personal
                       WHERE envelope_id IN (SELECT o.id FROM outbox o
                                              WHERE o.position > $1 AND o.position <= $2)";

@@ -1,7 +1,10 @@
-use crate::world::{Recorder, SET, World, effects, emit_one};
-use stoa_db::Db;
+use crate::world::{Recorder, SET, World, access, effects, emit_one};
+use stoa_db::{Db, sql};
+use stoa_feed::projections::{ActorsConsumer, actors};
 use stoa_feed::{Consumer, Error, emit};
+use stoa_policy::UserState;
 use stoa_testkit::engine::Place;
+use stoa_types::Clock as _;
 
 fn all(count: i64) -> Vec<i64> {
     (1..=count).collect()
@@ -215,9 +218,17 @@ stoa_testkit::on_every_engine! { SET;
             Consumer::new(&world.wiring("listings", &db), owner.peer, Recorder::of("users"));
         world.emit_many(&db, "user.updated", 1).await;
         assert_eq!(consumer.catch_up().await.unwrap(), 1);
+        let row = sql("INSERT INTO feed_readers (service, cursor, position, seen_at)
+                       VALUES ('listings', 'users', 1, $1)");
+        let row = &row.bind(world.clock.now());
+        db.write(|tx| async move { tx.execute(row.clone()).await }).await.unwrap();
         let missed: Vec<_> = (2..=5000).map(|v| world.envelope("user.updated", "a", v)).collect();
         let missed = &missed;
         db.write(|tx| async move { emit(&tx, missed.iter().cloned()).await }).await.unwrap();
+        for _ in 0..24 {
+            world.clock.advance_ms(3_600_000);
+            assert!(!owner.sequencer.drop_old().await.unwrap(), "it has not passed them");
+        }
         assert_eq!(consumer.catch_up().await.unwrap(), 5000);
         assert_eq!(effects(&db).await, all(5000));
     }
@@ -234,10 +245,16 @@ stoa_testkit::on_every_engine! { SET;
         })
         .await
         .unwrap();
+        db.write(|tx| async move {
+            tx.execute("INSERT INTO cursors (name, position) VALUES ('users', 1)").await
+        })
+        .await
+        .unwrap();
         let wiring = world.wiring("listings", &db);
-        let consumer = Consumer::new(&wiring, owner.peer.clone(), Recorder::of("users"));
+        let recorder = || Recorder { needs_events: true, ..Recorder::of("users") };
+        let consumer = Consumer::new(&wiring, owner.peer.clone(), recorder());
         let error = consumer.catch_up().await;
-        assert!(matches!(error, Err(Error::Hole { cursor: 0, next: 5 })), "{error:?}");
+        assert!(matches!(error, Err(Error::Hole { cursor: 1, next: 5 })), "{error:?}");
         consumer.clone().run().await;
         assert!(consumer.is_stopped() && !consumer.is_caught_up());
         assert_eq!(effects(&db).await, Vec::<i64>::new());
@@ -245,9 +262,69 @@ stoa_testkit::on_every_engine! { SET;
         db.write(|tx| async move { tx.execute("UPDATE cursors SET position = 4").await })
             .await
             .unwrap();
-        let consumer = Consumer::new(&wiring, owner.peer, Recorder::of("users"));
+        let consumer = Consumer::new(&wiring, owner.peer, recorder());
         assert_eq!(consumer.catch_up().await.unwrap(), 10);
         assert_eq!(effects(&db).await, [5, 6, 7, 8, 9, 10]);
+    }
+
+    async fn one_that_comes_after_envelopes_were_dropped_takes_the_states_they_left(db: Db) {
+        let world = World::new();
+        let owner = world.owner("users", &db);
+        let users: Vec<_> = (0..150).map(|_| world.user()).collect();
+        for version in 1..=2 {
+            let events: Vec<_> = users
+                .iter()
+                .map(|user| world.user_event("user.updated", &access(*user, version, "active")))
+                .collect();
+            let events = &events;
+            db.write(|tx| async move { emit(&tx, events.iter().cloned()).await }).await.unwrap();
+        }
+        let banned = access(users[3], 3, "banned");
+        emit_one(&db, world.user_event("user.banned", &banned)).await;
+        owner.sequencer.pass().await.unwrap();
+        let wiring = world.wiring("users", &db);
+        world.pass_and_drop(&wiring, &owner, 301).await;
+        // Long after them somebody deletes an account, and somebody comes to listen.
+        let gone = access(users[7], 3, "deleted");
+        emit_one(&db, world.user_event("user.deleted", &gone)).await;
+        let listings = world.wiring("listings", &db);
+        let consumer = Consumer::new(&listings, owner.peer.clone(), ActorsConsumer::new());
+        assert_eq!(consumer.catch_up().await.unwrap(), 302);
+        for (at, user) in users.iter().enumerate() {
+            let expected = match at {
+                3 => UserState::Banned,
+                7 => UserState::Deleted,
+                _ => UserState::Active,
+            };
+            assert_eq!(actors::read(&db, *user).await.unwrap().unwrap().state, expected, "{at}");
+        }
+        // The next time it has everything.
+        let again = Consumer::new(&listings, owner.peer, ActorsConsumer::new());
+        assert_eq!(again.catch_up().await.unwrap(), 302);
+    }
+
+    async fn who_needs_every_event_may_begin_with_states_but_not_skip_any(db: Db) {
+        let world = World::new();
+        let owner = world.owner("users", &db);
+        let user = world.user();
+        for version in 1..=10 {
+            let event = world.user_event("user.updated", &access(user, version, "active"));
+            emit_one(&db, event).await;
+        }
+        owner.sequencer.pass().await.unwrap();
+        let wiring = world.wiring("users", &db);
+        world.pass_and_drop(&wiring, &owner, 4).await;
+        let log = world.wiring("event-log", &db);
+        let recorder = || Recorder { needs_events: true, ..Recorder::of("users") };
+        let began = Consumer::new(&log, owner.peer.clone(), recorder());
+        assert_eq!(began.catch_up().await.unwrap(), 10);
+        assert_eq!(effects(&db).await, [4, 5, 6, 7, 8, 9, 10], "one state, then the events");
+        db.write(|tx| async move { tx.execute("UPDATE cursors SET position = 2").await })
+            .await
+            .unwrap();
+        let behind = Consumer::new(&log, owner.peer, recorder());
+        let error = behind.catch_up().await;
+        assert!(matches!(error, Err(Error::Hole { cursor: 2, next: 5 })), "{error:?}");
     }
 
     async fn a_running_consumer_tells_the_owner_how_far_it_is(db: Db) {

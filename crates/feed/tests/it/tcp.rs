@@ -82,7 +82,10 @@ stoa_testkit::on_every_engine! { SET;
         let peer = Peer::remote(RemoteConfig::new("users", vec![address], None));
         let own = world.identity("gateway").own(Class::Read, RequestId::random(&*world.entropy));
         let mut stream = FeedClient::new(peer.streaming())
-            .follow(own.request(FollowRequest { after: 0 }))
+            .follow(own.request(FollowRequest {
+                after: 0,
+                states: false,
+            }))
             .await
             .unwrap()
             .into_inner();

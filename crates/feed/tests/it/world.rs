@@ -3,7 +3,9 @@
 use prost::Message as _;
 use std::sync::{Arc, Mutex};
 use stoa_db::{Db, MigrationSet, Tx, sql};
-use stoa_feed::{Consume, EnvelopeBuilder, Error, FeedService, Origin, Sequencer, Wiring, emit};
+use stoa_feed::{
+    Consume, EnvelopeBuilder, Error, FeedService, Needs, Origin, Sequencer, Wiring, emit,
+};
 use stoa_policy::Actor;
 use stoa_proto::events::{Envelope, envelope::Payload};
 use stoa_proto::users::{Permissions, UserAccess};
@@ -100,6 +102,35 @@ impl World {
         )
     }
 
+    /// Lets every consumer of the users feed pass the envelopes up to a position, and time go by
+    /// until they are dropped.
+    pub(crate) async fn pass_and_drop(&self, wiring: &Wiring, owner: &Owner, up_to: i64) {
+        const DAY_MS: i64 = 86_400_000;
+        let pass = |position: i64| {
+            wiring.db.write(move |tx| async move {
+                tx.execute("DELETE FROM feed_readers").await?;
+                for service in ["auth", "listings", "transactions", "event-log"] {
+                    let row = sql(
+                        "INSERT INTO feed_readers (service, cursor, position, seen_at)
+                                   VALUES ($1, 'users', $2, $3)",
+                    );
+                    let now = self.clock.now();
+                    tx.execute(row.bind(service).bind(position).bind(now))
+                        .await?;
+                }
+                Ok::<_, stoa_db::DbError>(())
+            })
+        };
+        for _ in 0..2 {
+            pass(up_to).await.unwrap();
+            owner.sequencer.drop_old().await.unwrap();
+            self.clock.advance_ms(8 * DAY_MS);
+        }
+        owner.sequencer.pass().await.unwrap();
+        let kept_after = owner.sequencer.progress().borrow().kept_after;
+        assert_eq!(i64::try_from(kept_after).unwrap(), up_to);
+    }
+
     /// `count` envelopes, a transaction each.
     pub(crate) async fn emit_many(&self, db: &Db, kind: &str, count: u64) {
         for version in 1..=count {
@@ -175,6 +206,8 @@ pub(crate) struct Recorder {
     pub(crate) crashes: Arc<Mutex<Vec<u64>>>,
     /// What was told after commits.
     pub(crate) told: Arc<Mutex<Vec<u64>>>,
+    /// It may not miss any event.
+    pub(crate) needs_events: bool,
 }
 
 impl Recorder {
@@ -190,6 +223,14 @@ impl Recorder {
 impl Consume for Recorder {
     fn owner(&self) -> &'static str {
         self.owner
+    }
+
+    fn needs(&self) -> Needs {
+        if self.needs_events {
+            Needs::Events
+        } else {
+            Needs::States
+        }
     }
 
     fn takes(&self, kind: &str) -> Option<u32> {

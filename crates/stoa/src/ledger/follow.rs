@@ -5,8 +5,9 @@ use super::line::{Fact, Feed, Standing};
 use crate::service::Host;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use stoa_feed::{Error, Follow, Follower};
+use stoa_feed::{Error, Follow, Follower, USER_STATE};
 use stoa_proto::Class;
 use stoa_proto::events::{Envelope, envelope::Payload};
 use stoa_proto::feed::AcknowledgeRequest;
@@ -44,6 +45,7 @@ pub fn follow(
         let facts = Facts {
             ledger: Arc::clone(&ledger),
             feed: reader.feed,
+            is_new: AtomicBool::new(false),
         };
         let follower = Follower::new(identity, Arc::clone(entropy), reader.peer.clone(), facts);
         tasks.spawn(follower.run(tasks.clone()));
@@ -137,12 +139,20 @@ fn report(outcome: Result<(), LedgerError>) {
 struct Facts {
     ledger: Arc<Ledger>,
     feed: Feed,
+    /// The ledger begins with what it is being told.
+    is_new: AtomicBool,
 }
 
 #[tonic::async_trait]
 impl Follow for Facts {
     fn owner(&self) -> &'static str {
         self.feed.owner()
+    }
+
+    /// A ledger that begins late, or was away for longer than envelopes are kept, takes what
+    /// became of everybody: bans and deletions among it are facts like others.
+    fn takes_states(&self) -> bool {
+        true
     }
 
     async fn load(&self, head: u64) -> Result<u64, Error> {
@@ -156,12 +166,19 @@ impl Follow for Facts {
             );
             return Err(Error::Ahead { cursor: position });
         }
+        self.is_new.store(position == 0, Ordering::SeqCst);
         Ok(position)
     }
 
     fn apply(&self, envelope: &Envelope) {
+        let is_new = self.is_new.load(Ordering::SeqCst);
+        // A new ledger knows of no ban that would be over now, so the many are not written down.
+        let matters = |(_, fact): &(Timestamp, Fact)| {
+            let of_state = is_new && envelope.r#type == USER_STATE;
+            !of_state || !matches!(fact, Fact::User(_, Standing::Active))
+        };
         // Rare, so that a thread may wait for the disk.
-        let noted = match fact(envelope) {
+        let noted = match fact(envelope).filter(matters) {
             Some((at, fact)) => self
                 .ledger
                 .note(self.feed, envelope.position, at, Some(fact)),
@@ -185,6 +202,15 @@ fn fact(envelope: &Envelope) -> Option<(Timestamp, Fact)> {
         "user.banned" => user(Standing::Banned),
         "user.unbanned" => user(Standing::Active),
         "user.deleted" => user(Standing::Deleted),
+        USER_STATE => match &envelope.payload {
+            Some(Payload::User(access)) => match access.state.as_str() {
+                "banned" => user(Standing::Banned),
+                "deleted" => user(Standing::Deleted),
+                // A ban that is noted here is over.
+                _ => user(Standing::Active),
+            },
+            _ => None,
+        },
         "application.deleted" | "application.secret-ended" => {
             let Some(Payload::ApplicationEnd(end)) = &envelope.payload else {
                 return None;
@@ -204,6 +230,7 @@ fn fact(envelope: &Envelope) -> Option<(Timestamp, Fact)> {
 mod tests {
     use super::*;
     use stoa_proto::auth::ApplicationEnd;
+    use stoa_proto::users::UserAccess;
     use stoa_types::SeededEntropy;
 
     const AT: Timestamp = Timestamp::from_ms(5);
@@ -242,6 +269,24 @@ mod tests {
         }
         for kind in ["user.created", "user.updated", "user.epoch-raised"] {
             assert_eq!(fact_of(kind), None);
+        }
+    }
+
+    #[test]
+    fn a_state_that_stands_for_events_that_are_gone_is_a_fact() {
+        let user = UserId::random(&SeededEntropy::new(1));
+        for (state, standing) in [
+            ("banned", Standing::Banned),
+            ("active", Standing::Active),
+            ("pendingApproval", Standing::Active),
+            ("deleted", Standing::Deleted),
+        ] {
+            let mut envelope = of_user(USER_STATE, &user.to_string());
+            envelope.payload = Some(Payload::User(UserAccess {
+                state: state.to_owned(),
+                ..UserAccess::default()
+            }));
+            assert_eq!(fact(&envelope), Some((AT, Fact::User(user, standing))));
         }
     }
 

@@ -5,6 +5,7 @@
 //! | `user.banned` | end | `user_state` banned |
 //! | `user.unbanned` | stay ended | `user_state` active |
 //! | `user.deleted` | end | `user_state` deleted, `user` epoch |
+//! | `user.state` (the events are gone) | as the state asks | what the state and the epoch ask |
 //! | `user.epoch-raised` | end, but for the spared one | `user` epoch with the spared session |
 
 use crate::domain::lifetimes::Lifetimes;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use stoa_db::Tx;
 use stoa_feed::projections::actors::decode;
 use stoa_feed::projections::{UserChange, UserReaction};
-use stoa_feed::{Error, Origin};
+use stoa_feed::{Error, Origin, USER_STATE};
 use stoa_policy::UserState;
 use stoa_types::{Clock, Entropy};
 
@@ -35,7 +36,21 @@ impl UserReaction for UserEvents {
         let version = i64::try_from(change.access.version).map_err(Error::effect)?;
         let state = |state| Entry::user_state(user, state, version, &self.lifetimes, now);
         let epoch = || Entry::user_epoch(user, &access, &self.lifetimes, now);
-        let entries = match change.kind {
+        let kind = match (change.kind, access.state) {
+            (USER_STATE, UserState::Banned) => "user.banned",
+            (USER_STATE, UserState::Deleted) => "user.deleted",
+            (kind, _) => kind,
+        };
+        let entries = match kind {
+            // The events are gone. Sessions of older epochs end at their next use.
+            USER_STATE => {
+                let entry = state(access.state);
+                let was_banned = revocations::end_bans(tx, user, entry.keep_until_ms).await? > 0;
+                let mut entries = Vec::new();
+                entries.extend(was_banned.then_some(entry));
+                entries.extend((access.epoch > 0).then(epoch));
+                entries
+            }
             "user.banned" => {
                 sessions::end_of_user(tx, user, None, "user-banned", now).await?;
                 vec![state(UserState::Banned)]
@@ -69,6 +84,7 @@ mod tests {
     use super::*;
     use crate::store::MIGRATIONS;
     use crate::testing::World;
+    use std::collections::BTreeSet;
     use stoa_credentials::secret;
     use stoa_db::Db;
     use stoa_policy::UserState;
@@ -185,11 +201,41 @@ mod tests {
             world.service.drain().await.unwrap();
             assert!(look(&world, id).await.0);
             assert_eq!(
-                log(&world).await.into_iter().collect::<std::collections::BTreeSet<_>>(),
+                log(&world).await.into_iter().collect::<BTreeSet<_>>(),
                 [entry("user_state", "deleted", 2), entry("user", "", 1)].into()
             );
             let standing = stoa_feed::projections::actors::read(&world.auth.db, world.users.alice);
             assert_eq!(standing.await.unwrap().unwrap().state, UserState::Deleted);
+        }
+
+        async fn a_state_that_stands_for_events_that_are_gone_has_their_effect(db: Db) {
+            let world = World::new(db).await;
+            let id = session(&world, 0).await;
+            world.users.say(USER_STATE, |_| {}).await;
+            world.service.drain().await.unwrap();
+            assert!(!look(&world, id).await.0, "nothing happened to the user");
+            assert_eq!(log(&world).await, []);
+            world.users.say(USER_STATE, |access| access.state = "banned".into()).await;
+            world.service.drain().await.unwrap();
+            assert!(look(&world, id).await.0);
+            assert_eq!(log(&world).await, [entry("user_state", "banned", 3)]);
+            world.users.say(USER_STATE, |access| {
+                access.state = "active".into();
+                access.epoch = 1;
+            })
+            .await;
+            world.service.drain().await.unwrap();
+            // All of the same instant.
+            let ended: BTreeSet<_> = log(&world).await.into_iter().collect();
+            let expected = [
+                entry("user_state", "banned", 3),
+                entry("user_state", "active", 4),
+                entry("user", "", 1),
+            ];
+            assert_eq!(ended, expected.into());
+            world.users.say(USER_STATE, |access| access.state = "deleted".into()).await;
+            world.service.drain().await.unwrap();
+            assert!(log(&world).await.contains(&entry("user_state", "deleted", 5)));
         }
 
         // contract: security S45

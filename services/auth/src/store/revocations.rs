@@ -45,11 +45,11 @@ pub(crate) async fn append(tx: &Tx, id: &str, entry: &Entry) -> Result<(), DbErr
     .map(drop)
 }
 
-/// Lets the entries of a user's former bans end with the entry that replaces them.
-pub(crate) async fn end_bans(tx: &Tx, user: UserId, keep_until_ms: i64) -> Result<(), DbError> {
+/// Lets the entries of a user's former bans end with the entry that replaces them; gives their
+/// number.
+pub(crate) async fn end_bans(tx: &Tx, user: UserId, keep_until_ms: i64) -> Result<u64, DbError> {
     tx.execute(sql(END_BANS).bind(keep_until_ms).bind(user.to_string()))
         .await
-        .map(drop)
 }
 
 /// Every entry that can still matter, oldest first.

@@ -5,8 +5,8 @@ use crate::store::log;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stoa_db::Tx;
-use stoa_feed::{Consume, Error};
-use stoa_proto::events::Envelope;
+use stoa_feed::{Consume, Error, Needs, USER_STATE};
+use stoa_proto::events::{Envelope, envelope::Payload};
 use stoa_types::Clock;
 use stoa_types::id::UserId;
 use tokio::sync::Notify;
@@ -32,6 +32,12 @@ impl Consume for PublicEvents {
     /// All of them: an event that is skipped would be missing from the log for ever.
     fn takes(&self, _kind: &str) -> Option<u32> {
         Some(SCHEMA)
+    }
+
+    /// The log may begin late, with the tombstones of those who are gone; once it has begun nothing
+    /// may be missing.
+    fn needs(&self) -> Needs {
+        Needs::Events
     }
 
     async fn apply(&self, tx: &Tx, envelope: &Envelope) -> Result<(), Error> {
@@ -71,7 +77,11 @@ impl Consume for PublicEvents {
 }
 
 fn deleted_user(envelope: &Envelope) -> Option<Result<UserId, Error>> {
-    let deletion = envelope.r#type == "user.deleted";
+    let deletion = match (envelope.r#type.as_str(), &envelope.payload) {
+        ("user.deleted", _) => true,
+        (USER_STATE, Some(Payload::User(access))) => access.state == "deleted",
+        _ => false,
+    };
     deletion.then(|| UserId::parse(&envelope.aggregate_id).map_err(Error::effect))
 }
 

@@ -170,13 +170,17 @@ impl World {
         let request = RequestId::random(&*self.entropy);
         let credentials = self.auth.own(Class::Read, request);
         let mut client = FeedClient::new(self.users.clone().streaming());
-        let follow = client.follow(credentials.request(FollowRequest { after: 0 }));
+        let follow = client.follow(credentials.request(FollowRequest {
+            after: 0,
+            states: false,
+        }));
         let mut stream = follow.await.unwrap().into_inner();
         let (mut envelopes, mut head) = (Vec::new(), None);
         while head.is_none_or(|head| (envelopes.len() as u64) < head) {
             match stream.next().await.unwrap().unwrap().item.unwrap() {
                 Item::Envelope(envelope) => envelopes.push(envelope),
                 Item::Heartbeat(beat) => head = head.or(Some(beat.head)),
+                Item::State(_) | Item::StatesEnd(_) => panic!("nobody asked for states"),
             }
         }
         envelopes
