@@ -279,12 +279,12 @@ impl Db {
             }
             Backend::Postgres { pool, .. } => {
                 for attempt in 0..postgres::MAX_ATTEMPTS {
-                    let open = turn_of(meter, postgres::begin(pool, meter)).await?;
+                    let open = turn_of(meter, Box::pin(postgres::begin(pool, meter))).await?;
                     let result = self.run(&mut work, &open.tx).await?;
                     let sound = open.tx.inner.is_sound();
                     let keep = result.is_ok() && sound;
                     let collided = open.tx.inner.wants_another_try() && !keep;
-                    let committed = waited(postgres::settle(&open, keep)).await?;
+                    let committed = waited(Box::pin(postgres::settle(&open, keep))).await?;
                     if collided || matches!(committed, postgres::Committed::Collided) {
                         postgres::back_off(attempt).await;
                         continue;

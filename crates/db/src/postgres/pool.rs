@@ -219,7 +219,7 @@ impl Lease {
         };
         *state = State::Asked;
         // Boxed: the driver's futures measure kilobytes.
-        let answer = timeout(ANSWER, Box::pin(question(connection))).await;
+        let answer = Box::pin(timeout(ANSWER, question(connection))).await;
         let answer = answer.unwrap_or_else(|_| {
             pool.distrust();
             Err(silence())

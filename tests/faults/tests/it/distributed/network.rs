@@ -74,7 +74,6 @@ async fn a_cut_between_a_service_and_postgresql_heals_one_way_too() {
 // Fault 5, with packets that really vanish: the kernel sends again after pauses that double, so
 // that a connection on which somebody waited through the silence is of no use for as long again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "what could not be tested is said")]
 async fn packets_to_and_from_postgresql_that_vanish_are_outlived_one_way_too() {
     if !Wire::is_possible() {
         println!("no network namespaces on this machine: cutting proxies alone were tested");
