@@ -359,12 +359,13 @@ impl Consumer {
                     Item::Envelope(envelope) => waiting.push(envelope),
                     Item::State(state) => left.push(state),
                     Item::StatesEnd(end) => {
-                        self.take_states(cursor, std::mem::take(&mut left)).await?;
-                        cursor = self.begin_behind(cursor, end.position).await?;
+                        // Boxed, like the next: seldom needed, and a session is held by many.
+                        let last = std::mem::take(&mut left);
+                        cursor = Box::pin(self.begin_behind(cursor, last, end.position)).await?;
                     }
                 }
                 if left.len() >= BATCH {
-                    self.take_states(cursor, std::mem::take(&mut left)).await?;
+                    Box::pin(self.take_states(cursor, std::mem::take(&mut left))).await?;
                 }
                 if waiting.len() < BATCH {
                     item = stream.at_hand().transpose()?;
@@ -471,8 +472,14 @@ impl Consumer {
         self.commit(cursor, cursor, &taken.into(), 0..count).await
     }
 
-    /// Moves the cursor behind the states.
-    async fn begin_behind(&self, cursor: u64, position: u64) -> Result<u64, Error> {
+    /// Applies the last of the states, and moves the cursor behind them.
+    async fn begin_behind(
+        &self,
+        cursor: u64,
+        states: Vec<Envelope>,
+        position: u64,
+    ) -> Result<u64, Error> {
+        self.take_states(cursor, states).await?;
         let (owner, name) = (self.0.consume.owner(), self.0.consume.cursor());
         tracing::warn!(
             owner,
