@@ -12,6 +12,7 @@ mod http;
 mod installation;
 mod keys;
 mod log;
+mod mail;
 mod rpc;
 mod secret;
 mod storage;
@@ -26,6 +27,7 @@ pub use http::Http;
 pub use installation::Installation;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
+pub use mail::{Mail, MailTls};
 pub use rpc::{Peers, Rpc, Tls};
 pub use secret::Secret;
 pub use storage::{Storage, Synchronous};
@@ -63,6 +65,8 @@ pub struct Config {
     pub backup: Backup,
     /// Log lines.
     pub log: Log,
+    /// Outgoing mail.
+    pub mail: Mail,
     /// Traces.
     pub telemetry: Telemetry,
     /// Lives of tokens.
@@ -125,6 +129,7 @@ impl Config {
         config.database.check()?;
         config.migrate.check()?;
         config.bootstrap.check()?;
+        config.mail.check()?;
         config.telemetry.check()?;
         config.tokens.check()?;
         Ok(config)
@@ -207,6 +212,17 @@ mod tests {
                 "bootstrap.environment",
             ),
             ("[database]\nurl_file = \"nowhere\"\n", "database.url_file"),
+            ("[mail]\ntimeout_s = 0\n", "mail.timeout_s"),
+            ("[mail]\nuser = \"x\"\n", "mail.user"),
+            ("[mail]\nhost = \"mx.example.com\"\n", "mail.from_address"),
+            (
+                "[mail]\nhost = \"mx.example.com\"\nfrom_address = \"a@b.c\"\ntls = \"none\"\n",
+                "mail.tls",
+            ),
+            (
+                "[mail]\npassword_file = \"nowhere\"\n",
+                "mail.password_file",
+            ),
         ] {
             let error = read(file, &[]).unwrap_err();
             assert!(error.starts_with(key), "{error}");

@@ -148,13 +148,34 @@ const KUBERNETES_VALIDATE: &str = "kubernetes-validate==1.37.0";
 /// # Errors
 /// Says what to install when it is missing and cannot be installed.
 pub fn kubernetes_validate(target: &Path) -> Result<()> {
-    let folder = target.join("tools/kubernetes-validate");
-    if folder.join("bin/kubernetes-validate").is_file() {
+    python_package(
+        target,
+        "kubernetes-validate",
+        KUBERNETES_VALIDATE,
+        "bin/kubernetes-validate",
+    )
+}
+
+/// The version of aiosmtpd, the mail server of the tests.
+const AIOSMTPD: &str = "aiosmtpd==1.4.6";
+
+/// Makes sure that there is `aiosmtpd`, in an environment of its own below `target`.
+///
+/// # Errors
+/// Says what to install when it is missing and cannot be installed.
+pub fn aiosmtpd(target: &Path) -> Result<()> {
+    python_package(target, "aiosmtpd", AIOSMTPD, "bin/aiosmtpd")
+}
+
+/// Installs a package of PyPI into an environment of its own; `program` is there when it is whole.
+fn python_package(target: &Path, name: &str, package: &str, program: &str) -> Result<()> {
+    let folder = target.join("tools").join(name);
+    if folder.join(program).is_file() {
         return Ok(());
     }
     let run = |program: &Path, arguments: &[&str]| -> Result<bool> {
         let shown = format!("{} {}", program.display(), arguments.join(" "));
-        println!("== installing kubernetes-validate: {shown}");
+        println!("== installing {name}: {shown}");
         Ok(Command::new(program).args(arguments).status()?.success())
     };
     let at = folder.to_str().context("the target folder is no text")?;
@@ -167,8 +188,8 @@ pub fn kubernetes_validate(target: &Path) -> Result<()> {
         }
     }
     let pip = folder.join("bin/pip");
-    if !run(&pip, &["install", "--quiet", KUBERNETES_VALIDATE])? {
-        bail!("install it by hand: {at}/bin/pip install {KUBERNETES_VALIDATE}");
+    if !run(&pip, &["install", "--quiet", package])? {
+        bail!("install it by hand: {at}/bin/pip install {package}");
     }
     Ok(())
 }

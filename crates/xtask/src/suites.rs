@@ -12,6 +12,12 @@ pub(crate) const FEATURE: &str = "stoa-testkit/postgres,stoa-testkit/cluster";
 /// Feature that adds the tests of `deploy/` that start the binary.
 pub(crate) const DEPLOY: &str = "stoa-architecture/binary";
 
+/// Feature that adds the tests of mail over a real server.
+pub(crate) const MAIL: &str = "stoa-mail/server";
+
+/// Folder of the npm packages that templates are compared with.
+pub(crate) const HANDLEBARS: &str = "crates/mail/tests/conformance";
+
 /// Package of the fault tests, which run alone: they stop and start servers.
 const FAULTS: &str = "stoa-fault-tests";
 
@@ -33,7 +39,7 @@ pub(crate) enum Suite {
     Distributed,
     /// Servers that stop, hang and come back.
     Faults,
-    /// The public process files; they are not part of this repository.
+    /// The public process files and their mail templates; they are not part of this repository.
     Conformance,
 }
 
@@ -54,7 +60,15 @@ impl Suite {
     /// other suites leave them out.
     pub(crate) fn plan(self, has_faults: bool) -> Plan {
         let workspace = |filter: &'static str| {
-            let mut arguments = vec!["--workspace", "--features", FEATURE, "--features", DEPLOY];
+            let mut arguments = vec![
+                "--workspace",
+                "--features",
+                FEATURE,
+                "--features",
+                DEPLOY,
+                "--features",
+                MAIL,
+            ];
             if has_faults {
                 arguments.extend(["--exclude", FAULTS]);
             }
@@ -82,8 +96,13 @@ impl Suite {
             Self::Conformance => Plan::Nextest(vec![
                 "-p",
                 "stoa-process",
+                "-p",
+                "stoa-mail",
                 "--features",
-                "stoa-process/conformance",
+                "stoa-process/conformance,stoa-mail/conformance",
+                "-E",
+                // What is left of stoa-mail runs with the others.
+                "package(stoa-process) | test(/^conformance::/)",
             ]),
             Self::Clients => Plan::Node("tests/clients"),
         }
@@ -101,6 +120,19 @@ impl Suite {
     /// Whether it builds and validates the manifests of `deploy/`.
     pub(crate) fn reads_manifests(self) -> bool {
         matches!(self, Self::Workspace | Self::Unit | Self::Distributed)
+    }
+
+    /// Whether it sends mail to a server.
+    pub(crate) fn needs_mail_server(self) -> bool {
+        matches!(
+            self,
+            Self::Workspace | Self::Unit | Self::Store | Self::Distributed
+        )
+    }
+
+    /// The folder whose npm packages it needs.
+    pub(crate) fn needs_packages(self) -> Option<&'static str> {
+        matches!(self, Self::Conformance).then_some(HANDLEBARS)
     }
 
     /// Whether it talks to PostgreSQL.

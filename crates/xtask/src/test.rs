@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test, with what the tests need.
 
 use crate::previous;
-use crate::suites::{DEFAULT, DEPLOY, FEATURE, Plan, Suite};
+use crate::suites::{DEFAULT, DEPLOY, FEATURE, MAIL, Plan, Suite};
 use crate::tally::Tally;
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, IsTerminal, Write};
@@ -58,6 +58,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         if suite.reads_manifests() {
             install::kubectl()?;
             install::kubernetes_validate(&target)?;
+        }
+        if suite.needs_mail_server() {
+            install::aiosmtpd(&target)?;
+        }
+        if let Some(folder) = suite.needs_packages() {
+            install::node()?;
+            packages(suite, &root.join(folder))?;
         }
         if suite.needs_postgres() {
             // Asked before the long build; the server is started after it.
@@ -135,6 +142,8 @@ fn build(root: &Path) -> Result<bool> {
         FEATURE,
         "--features",
         DEPLOY,
+        "--features",
+        MAIL,
     ];
     println!("== build: cargo {}", arguments.join(" "));
     let status = Command::new("cargo")
@@ -142,6 +151,21 @@ fn build(root: &Path) -> Result<bool> {
         .current_dir(root)
         .status()?;
     Ok(status.success())
+}
+
+/// Installs the npm packages of a folder when they are missing or older than its lock.
+fn packages(suite: Suite, folder: &Path) -> Result<()> {
+    if is_older(
+        &folder.join("node_modules/.package-lock.json"),
+        &folder.join("package-lock.json"),
+    ) {
+        println!("== {}: npm ci", suite.name());
+        let status = Command::new("npm").arg("ci").current_dir(folder).status()?;
+        if !status.success() {
+            bail!("npm ci failed in {}", folder.display());
+        }
+    }
+    Ok(())
 }
 
 impl Surroundings {
@@ -173,18 +197,8 @@ impl Surroundings {
 
     fn node(&self, suite: Suite, folder: &str) -> Result<Tally> {
         let folder = self.root.join(folder);
-        if is_older(
-            &folder.join("node_modules/.package-lock.json"),
-            &folder.join("package-lock.json"),
-        ) {
-            println!("== {}: npm ci", suite.name());
-            let status = Command::new("npm")
-                .arg("ci")
-                .current_dir(&folder)
-                .status()?;
-            if !status.success() {
-                return Ok(Tally::after(None, false));
-            }
+        if packages(suite, &folder).is_err() {
+            return Ok(Tally::after(None, false));
         }
         let mut total = Tally::default();
         for mode in ["embedded", "distributed"] {

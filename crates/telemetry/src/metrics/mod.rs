@@ -7,6 +7,7 @@ mod age;
 mod db;
 mod feed;
 mod http;
+mod mail;
 mod rpc;
 mod work;
 
@@ -14,6 +15,7 @@ pub use age::Age;
 pub use db::{DbCounter, DbMetrics};
 pub use feed::{ConsumerFigures, FeedMetrics, SequencerFigures};
 pub use http::{HttpMetrics, Outcome};
+pub use mail::MailMetrics;
 pub use rpc::{PeerFigures, RpcCounter, RpcMetrics, ServerFigures};
 pub use work::{HashMetrics, JobMetrics, SecurityMetrics, TraceMetrics, Waiting};
 
@@ -39,6 +41,8 @@ pub struct Metrics {
     pub db: DbMetrics,
     /// Jobs and timers.
     pub jobs: JobMetrics,
+    /// Mails.
+    pub mail: MailMetrics,
     /// Password hashes.
     pub hashes: HashMetrics,
     /// Spans.
@@ -64,6 +68,7 @@ impl Metrics {
             feed: FeedMetrics::new(s),
             db: DbMetrics::new(s),
             jobs: JobMetrics::new(s),
+            mail: MailMetrics::new(s),
             hashes: HashMetrics::new(s),
             trace: TraceMetrics::new(s),
             security: SecurityMetrics::new(s),

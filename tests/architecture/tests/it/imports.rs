@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stoa-telemetry",
         ],
     ),
+    ("stoa-mail", &["stoa-types", "stoa-db", "stoa-telemetry"]),
     // What an owner's program outside of this house would have.
     ("stoa-internal-client", &["stoa-proto"]),
     ("stoa-auth", SERVICE),
@@ -42,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stoa-policy",
             "stoa-db",
             "stoa-feed",
+            "stoa-mail",
             "stoa-credentials",
             "stoa-config",
             "stoa-telemetry",
@@ -70,6 +72,7 @@ const SERVICE: &[&str] = &[
     "stoa-policy",
     "stoa-db",
     "stoa-feed",
+    "stoa-mail",
     "stoa-credentials",
     "stoa-config",
     "stoa-telemetry",
