@@ -96,6 +96,19 @@ pub struct Correspondent {
     pub name: String,
 }
 
+impl Correspondent {
+    /// An address with the name that is shown.
+    ///
+    /// # Errors
+    /// [`BadAddress`](address::BadAddress).
+    pub fn parse(address: &str, name: &str) -> Result<Self, address::BadAddress> {
+        Ok(Self {
+            address: address::parse(address)?,
+            name: name.to_owned(),
+        })
+    }
+}
+
 impl std::fmt::Debug for Correspondent {
     /// Says nothing of the person.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -175,7 +188,7 @@ impl Outgoing {
             .to(address::mailbox(to.address.clone(), &to.name))
             .subject(address::subject(&mail.subject))
             .message_id(Some(format!("<{id}@{}>", from.address.domain())))
-            .date(date.into())
+            .date(date)
             .header(AutoSubmitted)
             .multipart(
                 MultiPart::alternative()
@@ -198,10 +211,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn someone(address: &str, name: &str) -> Correspondent {
-        Correspondent {
-            address: address::parse(address).unwrap(),
-            name: name.to_owned(),
-        }
+        Correspondent::parse(address, name).unwrap()
     }
 
     fn rendered(subject: &str, html: &str, context: &Json) -> Rendered {

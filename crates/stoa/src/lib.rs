@@ -13,6 +13,7 @@ mod databases;
 mod embedded;
 mod folder;
 pub mod ledger;
+pub mod mail;
 pub mod restore;
 mod service;
 mod virtual_clock;

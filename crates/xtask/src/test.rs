@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         if let Some(folder) = suite.needs_packages() {
             install::node()?;
-            packages(suite, &root.join(folder))?;
+            packages(*suite, &root.join(folder))?;
         }
         if suite.needs_postgres() {
             // Asked before the long build; the server is started after it.

@@ -336,7 +336,7 @@ impl From<MinorMoney> for Money {
         let amount = if money.amount % unit == 0 {
             (money.amount / unit).into()
         } else {
-            // Up to 2^53 a decimal of so few digits survives the way through a float.
+            // A decimal of up to fifteen digits survives the way through a float.
             let text = format!(
                 "{}{}.{:0width$}",
                 if money.amount < 0 { "-" } else { "" },
@@ -404,7 +404,7 @@ mod tests {
             (8100, "USD", "81"),
             (810, "JPY", "810"),
             (1234, "KWD", "1.234"),
-            (9_007_199_254_740_991, "EUR", "90071992547409.91"),
+            (999_999_999_999_999, "EUR", "9999999999999.99"),
         ] {
             let money = MinorMoney::new(amount, Currency::parse(currency).unwrap());
             assert_eq!(Money::from(money).amount.to_string(), expected);

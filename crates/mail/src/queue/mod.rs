@@ -11,7 +11,7 @@ mod tests;
 
 pub use sender::{Sender, SenderParts};
 
-use crate::mail::Letter;
+use crate::mail::{Correspondent, Letter};
 use crate::template::Assets;
 use serde_json::{Map, Value as Json};
 use std::fmt;
@@ -184,6 +184,9 @@ pub struct Contents {
     pub context: Json,
     /// Texts, localization and colours of the marketplace.
     pub assets: Arc<dyn Assets + Send + Sync>,
+    /// Whom it comes from, where the settings of the marketplace say so; else the sender of the
+    /// configuration.
+    pub from: Option<Correspondent>,
 }
 
 /// Something that must be asked does not answer; the mail is tried again later.

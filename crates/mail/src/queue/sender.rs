@@ -47,7 +47,7 @@ pub struct SenderParts<D> {
     pub desk: D,
     /// How mails leave.
     pub transport: Transport,
-    /// Whom mails come from.
+    /// Whom mails come from, unless their contents say so.
     pub from: Correspondent,
 }
 
@@ -350,6 +350,7 @@ impl<D: Desk> Inner<D> {
         let Some(contents) = desk.contents(queued, &to).await.map_err(later)? else {
             return drop(Dropped::Pointless);
         };
+        let from = contents.from.clone();
         // A template may take a quarter of a second.
         let rendered = tokio::task::spawn_blocking(move || {
             contents.letter.render(&contents.context, &*contents.assets)
@@ -374,7 +375,7 @@ impl<D: Desk> Inner<D> {
             address,
             name: to.name,
         };
-        let from = &self.parts.from;
+        let from = from.as_ref().unwrap_or(&self.parts.from);
         Outgoing::new(mail.id, from, &to, &rendered, mail.due_at).map_err(|error| {
             tracing::error!(service, mail.id = %id, %error, "A mail cannot be put together");
             Fate::Dropped(Dropped::Unreadable)

@@ -1,7 +1,6 @@
 //! Rules of the queue that need no mail server; those that do are in `tests/it`.
 
 use super::*;
-use crate::address;
 use crate::mail::Correspondent;
 use crate::transport::{Folder, Transport};
 use parking_lot::Mutex;
@@ -52,6 +51,7 @@ impl Desk for Counter {
             letter: Arc::new(Letter::parse("x", "{{kind}}", html).unwrap()),
             context: json!({"kind": mail.kind, "token": mail.id_of("token"), "many": vec![0; 10_001]}),
             assets: Arc::new(BTreeMap::new()),
+            from: None,
         }))
     }
 }
@@ -83,10 +83,7 @@ impl Office {
             clock: clock.clone(),
             desk: counter,
             transport: Transport::Folder(Folder::new(outbox.path())),
-            from: Correspondent {
-                address: address::parse("market@example.com").unwrap(),
-                name: "Market".to_owned(),
-            },
+            from: Correspondent::parse("market@example.com", "Market").unwrap(),
         });
         Self {
             db,

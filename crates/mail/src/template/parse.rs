@@ -214,14 +214,16 @@ impl Parser<'_> {
         };
         let parameters = self.scan.parameters(0)?;
         let bare = parameters.0.is_empty() && parameters.1.is_empty();
+        let block_only =
+            |name: &String| Helper::named(name).is_none() && BlockHelper::named(name).is_some();
         let expression = match simple {
+            Some(name) if block_only(&name) => {
+                let reason = format!("{name} needs a body: {{{{#{name}}}}}");
+                return Err(Fault::at(self.scan.source, start, reason));
+            }
             Some(name) if !bare || Helper::named(&name).is_some() => {
                 let call = self.scan.helper(&name, parameters, start)?;
                 Expression::Call(Box::new(call))
-            }
-            Some(name) if BlockHelper::named(&name).is_some() => {
-                let reason = format!("{name} needs a body: {{{{#{name}}}}}");
-                return Err(Fault::at(self.scan.source, start, reason));
             }
             _ if bare => first,
             _ => {
@@ -310,7 +312,7 @@ impl Parser<'_> {
             }));
         }
         let (mut block, name) = self.head(left, at)?;
-        let end = self.body(&mut block, &name, depth)?;
+        let end = self.body(&mut block, depth)?;
         self.close(&name, &end, at)?;
         // What stands in the block is what is rendered without the value.
         let program = std::mem::take(&mut block.program);
@@ -333,7 +335,7 @@ impl Parser<'_> {
             return Err(Fault::at(self.scan.source, at, reason));
         }
         let (mut block, name) = self.head(left, at)?;
-        let end = self.body(&mut block, &name, depth)?;
+        let end = self.body(&mut block, depth)?;
         self.close(&name, &end, at)?;
         Ok(Node::Block(Box::new(block)))
     }
@@ -375,7 +377,7 @@ impl Parser<'_> {
     }
 
     /// The bodies of a block; gives the tag that closes it.
-    fn body(&mut self, block: &mut Block, name: &str, depth: usize) -> Result<End, Fault> {
+    fn body(&mut self, block: &mut Block, depth: usize) -> Result<End, Fault> {
         let (program, end) = self.program(depth + 1)?;
         block.program.body = program.body;
         let End::Else {
@@ -395,7 +397,7 @@ impl Parser<'_> {
             let (mut inner, _) = self.head(false, else_at)?;
             block.middle.right = inner.open.right;
             inner.open = Strip::default();
-            let end = self.body(&mut inner, name, depth + 1)?;
+            let end = self.body(&mut inner, depth + 1)?;
             block.chained = true;
             let body = vec![Node::Block(Box::new(inner))];
             let program = Program {

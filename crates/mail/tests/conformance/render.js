@@ -8,7 +8,7 @@ const isMissing = value => value === undefined || value === null;
 const print = value => (isMissing(value) ? '' : String(value));
 
 function instant(value) {
-  if (isMissing(value)) return null;
+  if (isMissing(value) || value instanceof Date) return value || null;
   if (typeof value === 'object') {
     const { year, month = 1, day = 1, hours = 0, minutes = 0, seconds = 0, milliseconds = 0 } = value;
     return new Date(Date.UTC(year, month - 1, day, hours, minutes, seconds, milliseconds));
@@ -28,7 +28,8 @@ function render({ source, part, context, assets }) {
         const { tag, attributes } = value;
         values[key] = chunks => {
           if (!isHtml) return chunks.join('');
-          const list = Object.entries(attributes).map(([k, v]) => ` ${k}="${escape(v)}"`);
+          // Handlebars gives the hash from its end.
+          const list = Object.entries(attributes).reverse().map(([k, v]) => ` ${k}="${escape(v)}"`);
           return `<${tag}${list.join('')}>${chunks.join('')}</${tag}>`;
         };
       } else if (typeof value === 'object' && value !== null) {
@@ -38,7 +39,10 @@ function render({ source, part, context, assets }) {
       }
     }
     // The library knows the year of the calendar as y only.
-    const skeletons = text.replace(/::[A-Za-z]+/g, s => s.replace(/Y/g, 'y'));
+    const skeletons = text
+      .replace(/::[A-Za-z]+/g, s => s.replace(/Y/g, 'y'))
+      // It fails for values that are missing, where the language prints nothing.
+      .replace(/\{\s*(\w+)\s*,\s*(?:date|number)[^{}]*\}/g, (all, key) => (isMissing(hash[key]) ? '' : all));
     const formats = { timeZone };
     const format = new IntlMessageFormat(skeletons, locale, undefined, {
       formatters: {
@@ -118,7 +122,8 @@ function render({ source, part, context, assets }) {
     'url-encode': value => encodeURIComponent(print(value)),
   });
   const template = handlebars.compile(source, { compat: true, noEscape: !isHtml });
-  return template(context);
+  // Without it inline partials do not know the root as an enclosing context.
+  return template(context, { depths: [context] });
 }
 
 const orders = JSON.parse(require('fs').readFileSync(0, 'utf8'));

@@ -126,7 +126,7 @@ fn assets() -> Vec<Json> {
         json!({
             "content/email-texts.json": {
                 "BookingNewRequest.Title": "Uusi varaus: {listingTitle}",
-                "BookingNewRequest.Subject": "{customerDisplayName} {nobody, select, other {varasi}}",
+                "BookingNewRequest.Subject": "{customerDisplayName} {customerDisplayName, select, other {varasi}}",
                 "TransactionEmails.MembershipParagraph": "Olet jäsen: {marketplaceName}.",
             },
             "general/localization.json": {"locale": "fi_FI"},
@@ -186,7 +186,9 @@ fn every_reference_template_says_what_handlebars_says() {
     for Source { name, part, text } in &templates {
         let template = Template::parse(text, *part).unwrap();
         for (c, context) in contexts.iter().enumerate() {
-            for (a, assets) in assets.iter().enumerate() {
+            // Both with the first values, else one or the other.
+            let either = |(a, _): &(usize, &Json)| c == 0 || c % 2 == *a;
+            for (a, assets) in assets.iter().enumerate().filter(either) {
                 orders.push(
                     json!({"source": text, "part": part, "context": context, "assets": assets}),
                 );
@@ -214,7 +216,9 @@ fn every_reference_template_says_what_handlebars_says() {
         }
     }
     let count = different.len();
-    different.truncate(5);
+    // One of each template.
+    different.dedup_by_key(|text| text.split(',').next().unwrap_or_default().to_owned());
+    different.truncate(20);
     assert!(
         different.is_empty(),
         "{count} of {} differ:\n{}",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stoa_db::{Db, DbError};
+use stoa_mail::Correspondent;
 use stoa_mail::builtin::Builtin;
 use stoa_mail::queue::{
     Contents, Desk, NewMail, Queued, Recipient, Sender, SenderParts, Standing, Unavailable, enqueue,
 };
 use stoa_mail::transport::{Smtp, Transport};
-use stoa_mail::{Correspondent, address};
 use stoa_types::id::UserId;
 use stoa_types::{Clock as _, ManualClock, SeededEntropy, Timestamp};
 use uuid::Uuid;
@@ -41,6 +41,7 @@ impl Desk for Counter {
             letter: mail.letter(),
             context: mail.sample(),
             assets: Arc::new(BTreeMap::new()),
+            from: None,
         }))
     }
 }
@@ -73,10 +74,7 @@ impl Office {
             clock: self.clock.clone(),
             desk: self.counter.clone(),
             transport: Transport::Smtp(Box::new(smtp)),
-            from: Correspondent {
-                address: address::parse("market@example.com").unwrap(),
-                name: "Märket".to_owned(),
-            },
+            from: Correspondent::parse("market@example.com", "Märket").unwrap(),
         })
     }
 

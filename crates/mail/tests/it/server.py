@@ -87,7 +87,7 @@ class Server(SMTP):
 def authenticate(server, session, envelope, mechanism, data):
     expected = settings.get("password")
     good = isinstance(data, LoginPassword) and data.password.decode() == expected
-    return AuthResult(success=good)
+    return AuthResult(success=good, handled=False)
 
 
 def context():

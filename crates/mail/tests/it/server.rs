@@ -1,12 +1,12 @@
 //! The mail server of the tests: `server.py` over aiosmtpd, a process of its own.
 
 use serde_json::{Value as Json, json};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use stoa_mail::transport::{Credentials, Smtp, SmtpSettings, Tls};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc;
 use tokio::time::Duration;
 
 /// Version of aiosmtpd; `xtask::install` has the same.
@@ -14,9 +14,9 @@ const AIOSMTPD: &str = "aiosmtpd==1.4.6";
 
 /// A running server; it ends with the test.
 pub(crate) struct Server {
-    _process: Child,
+    process: Child,
     orders: ChildStdin,
-    said: Lines<BufReader<ChildStdout>>,
+    said: mpsc::UnboundedReceiver<String>,
     mails: Vec<Json>,
     pub(crate) port: u16,
     tls: Tls,
@@ -64,7 +64,6 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn();
         let mut process = process.unwrap_or_else(|error| {
             let folder = python.parent().and_then(Path::parent).unwrap().display();
@@ -73,10 +72,18 @@ impl Server {
                  python3 -m venv {folder} && {folder}/bin/pip install {AIOSMTPD}"
             )
         });
+        // Read at all times: a server whose pipe is full answers nobody.
+        let (tell, said) = mpsc::unbounded_channel();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| tell.send(line))
+        });
         let mut server = Self {
             orders: process.stdin.take().unwrap(),
-            said: BufReader::new(process.stdout.take().unwrap()).lines(),
-            _process: process,
+            said,
+            process,
             mails: Vec::new(),
             port: 0,
             tls,
@@ -88,15 +95,12 @@ impl Server {
     }
 
     async fn line(&mut self) -> Json {
-        let line = self.said.next_line().await.unwrap();
+        let line = self.said.recv().await;
         serde_json::from_str(&line.expect("the server goes on")).unwrap()
     }
 
     async fn order(&mut self, order: Json) {
-        self.orders
-            .write_all(format!("{order}\n").as_bytes())
-            .await
-            .unwrap();
+        writeln!(self.orders, "{order}").unwrap();
         loop {
             let mut line = self.line().await;
             if line.get("done").is_some() {
@@ -143,6 +147,14 @@ impl Server {
 
     pub(crate) fn transport(&self) -> Smtp {
         Smtp::new(self.settings()).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -25,6 +25,7 @@ impl Config {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let What::Check { config } = self.what;
         let config = stoa_config::Config::read(config.as_deref())?;
+        crate::mail::outgoing(&config.mail, None)?;
         writeln!(std::io::stdout(), "{config:#?}").context("standard output is closed")
     }
 }
