@@ -12,6 +12,7 @@ pub use logs::{LogFormat, NotLogging, init_logs};
 pub use management::Management;
 pub use metrics::{
     Age, ConsumerFigures, DbCounter, DbMetrics, FeedMetrics, HashMetrics, HttpMetrics, JobMetrics,
-    MailMetrics, Metrics, Outcome, PeerFigures, RpcCounter, RpcMetrics, SecurityMetrics, SequencerFigures,
-    ServerFigures, TraceMetrics, Waiting, metrics, metrics_text, on_scrape, series_names,
+    MailMetrics, Metrics, Outcome, PeerFigures, RpcCounter, RpcMetrics, SecurityMetrics,
+    SequencerFigures, ServerFigures, TraceMetrics, Waiting, metrics, metrics_text, on_scrape,
+    series_names,
 };
