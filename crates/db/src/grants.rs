@@ -42,7 +42,7 @@ pub(crate) async fn grant(
     }
     let options = postgres::options(url, schema, &postgres::PATIENT)?;
     let connection = postgres::connect(&options).await?;
-    postgres::errand(give(connection, schema, role, append_only)).await
+    postgres::errand(Box::pin(give(connection, schema, role, append_only))).await
 }
 
 async fn give(

@@ -171,7 +171,7 @@ pub(crate) async fn run(config: &DbConfig, set: &MigrationSet) -> Result<(), DbE
         DbConfig::Postgres { url, schema, .. } => {
             let options = postgres::options(url, schema, &postgres::PATIENT)?;
             let mut connection = postgres::connect(&options).await?;
-            postgres::errand(async {
+            postgres::errand(Box::pin(async {
                 let mut tx = connection.begin().await.map_err(driver)?;
                 sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
                     .bind(format!("stoa migrate {schema}"))
@@ -188,7 +188,7 @@ pub(crate) async fn run(config: &DbConfig, set: &MigrationSet) -> Result<(), DbE
                 set.apply(&mut *tx, false).await?;
                 tx.commit().await.map_err(driver)?;
                 connection.close().await.map_err(driver)
-            })
+            }))
             .await
         }
     }

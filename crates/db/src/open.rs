@@ -363,7 +363,7 @@ impl Db {
         self.refuse_nested()?;
         match &self.shared.backend {
             Backend::Sqlite { writer, .. } => waited(writer.purge_log()).await,
-            Backend::Postgres { errands, .. } => waited(postgres::vacuum(errands)).await,
+            Backend::Postgres { errands, .. } => waited(Box::pin(postgres::vacuum(errands))).await,
         }
     }
 

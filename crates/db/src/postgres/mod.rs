@@ -14,7 +14,9 @@ use crate::{DbError, Detail};
 use limits::Patience;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use std::pin::Pin;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How often a transaction is run before it is given up as contended.
 pub(crate) const MAX_ATTEMPTS: u32 = 6;
@@ -49,28 +51,19 @@ pub(crate) fn options(
 
 /// A connection beside the pool, for an errand of at most [`ERRAND`].
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, DbError> {
-    within(limits::TURN, "connect", options.connect()).await
+    const CONNECT: &str = "connect";
+    match Box::pin(timeout(limits::TURN, options.connect())).await {
+        Ok(connected) => connected.map_err(|e| classify(e, CONNECT)),
+        Err(_) => Err(DbError::Unavailable(no_answer(CONNECT))),
+    }
 }
 
-/// Does an errand on a connection of its own, and ends it in time.
+/// Ends an errand on a connection of its own in time. Whoever calls it boxes the work: it is large.
 pub(crate) async fn errand<T>(
-    work: impl Future<Output = Result<T, DbError>>,
+    work: Pin<Box<impl Future<Output = Result<T, DbError>>>>,
 ) -> Result<T, DbError> {
     let late = |_| Err(DbError::Unavailable(no_answer("errand")));
-    tokio::time::timeout(ERRAND, Box::pin(work))
-        .await
-        .unwrap_or_else(late)
-}
-
-async fn within<T>(
-    limit: Duration,
-    what: &str,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, DbError> {
-    match tokio::time::timeout(limit, Box::pin(work)).await {
-        Ok(done) => done.map_err(|e| classify(e, what)),
-        Err(_) => Err(DbError::Unavailable(no_answer(what))),
-    }
+    timeout(ERRAND, work).await.unwrap_or_else(late)
 }
 
 fn no_answer(statement: &str) -> Detail {
@@ -160,7 +153,7 @@ pub(crate) async fn vacuum(options: &PgConnectOptions) -> Result<(), DbError> {
     const TABLES: &str = "SELECT quote_ident(tablename::text) FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1";
     let driver = |e| classify(e, "VACUUM");
     let mut connection = connect(options).await?;
-    let vacuums = async {
+    let vacuums = Box::pin(async {
         let tables: Vec<(String,)> = sqlx::query_as(TABLES)
             .fetch_all(&mut connection)
             .await
@@ -173,7 +166,7 @@ pub(crate) async fn vacuum(options: &PgConnectOptions) -> Result<(), DbError> {
                 .map_err(driver)?;
         }
         connection.close().await.map_err(driver)
-    };
+    });
     errand(vacuums).await
 }
 
