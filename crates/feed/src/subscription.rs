@@ -84,7 +84,8 @@ fn refused(status: &tonic::Status, cursor: u64) -> Error {
     }
 }
 
-/// Pauses between tries: 50 ms, doubled up to 2 s.
+/// Pauses between tries: 50 ms, doubled up to 0.5 s. A word that passes through two feeds may wait
+/// for both, and everything has to be itself again 5 s after an outage, however long that was.
 pub(crate) struct Pauses(Duration);
 
 impl Pauses {
@@ -94,7 +95,7 @@ impl Pauses {
 
     pub(crate) fn next(&mut self) -> Duration {
         let now = self.0;
-        self.0 = (now * 2).min(Duration::from_secs(2));
+        self.0 = (now * 2).min(Duration::from_millis(500));
         now
     }
 }
