@@ -4,7 +4,7 @@ mod folder;
 mod smtp;
 
 pub use folder::Folder;
-pub use smtp::{Credentials, Smtp, SmtpSettings, Tls};
+pub use smtp::{BadSettings, Credentials, Smtp, SmtpSettings, Tls};
 
 use crate::mail::Outgoing;
 use uuid::Uuid;

@@ -76,8 +76,14 @@ pub struct Smtp {
 
 /// The settings cannot work.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings of the mail server cannot be used: {0}")]
-pub struct BadSettings(#[from] Error);
+pub enum BadSettings {
+    /// There is no certificate in the PEM of the authorities.
+    #[error("the authorities of the mail server hold no certificate")]
+    NoCertificate,
+    /// They cannot be used for TLS.
+    #[error("the settings of the mail server cannot be used: {0}")]
+    Tls(#[from] Error),
+}
 
 /// Why a step failed.
 enum Failure {
@@ -101,6 +107,11 @@ impl Smtp {
             Tls::StartTls | Tls::Immediate => {
                 let mut tls = TlsParameters::builder(settings.host.clone());
                 if let Some(ca) = &settings.ca {
+                    // A text without any is read as an empty list.
+                    let begin = b"-----BEGIN CERTIFICATE-----";
+                    if !ca.windows(begin.len()).any(|part| part == begin) {
+                        return Err(BadSettings::NoCertificate);
+                    }
                     tls = tls.add_root_certificate(Certificate::from_pem(ca)?);
                 }
                 Some(tls.build()?)
