@@ -64,6 +64,7 @@ pub enum Target {
     Unix(PathBuf),
 }
 
+#[cfg(feature = "cluster")]
 impl Target {
     /// Where a PostgreSQL server listens.
     pub(crate) fn of(server: &PgConnectOptions) -> Self {
