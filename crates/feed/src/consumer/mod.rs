@@ -5,23 +5,23 @@
 //! cursor and what the holder of the lease last heard of the owner, which it writes down whenever
 //! it renews the lease.
 
-use crate::measure::{Applying, context_of};
-use crate::store::dialect;
+mod consume;
+mod effects;
+mod progress;
+
+pub use consume::{Consume, Needs};
+
 use crate::subscription::{Pauses, Subscription};
-use crate::{Error, Lease, Wiring, kinds, lease, store};
+use crate::{Error, Lease, Wiring, lease};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, OptionFuture};
 use std::sync::Arc;
 use std::time::Duration;
-use stoa_db::{Engine, Tx, sql};
-use stoa_proto::Class;
+use stoa_db::Engine;
 use stoa_proto::events::Envelope;
-use stoa_proto::feed::AcknowledgeRequest;
-use stoa_proto::feed::feed_client::FeedClient;
 use stoa_proto::feed::feed_item::Item;
 use stoa_rpc::Peer;
-use stoa_telemetry::{ConsumerFigures, metrics, trace};
-use stoa_types::id::RequestId;
+use stoa_telemetry::{ConsumerFigures, metrics};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
@@ -36,61 +36,6 @@ const TELL: Duration = Duration::from_secs(10);
 const TELL_AGAIN: Duration = Duration::from_secs(600);
 /// How long anybody waits for that.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a service does with the envelopes of one owner.
-#[tonic::async_trait]
-pub trait Consume: Send + Sync + 'static {
-    /// Whose feed it is: `users`, `auth`, ...
-    fn owner(&self) -> &'static str;
-
-    /// Name of the cursor; two consumers of one feed in one service need two.
-    fn cursor(&self) -> &'static str {
-        self.owner()
-    }
-
-    /// The highest schema version of a type that this program knows, or nothing for a type that
-    /// it does not take. A newer version of a taken type stops the consumer.
-    fn takes(&self, kind: &str) -> Option<u32>;
-
-    /// What this consumer does when envelopes behind its cursor are gone.
-    fn needs(&self) -> Needs {
-        Needs::States
-    }
-
-    /// The effect, in the transaction that moves the cursor. It may run several times before it
-    /// commits, and does SQL only; long work is written down as a row and done by a job.
-    ///
-    /// # Errors
-    /// Any error rolls back and the envelope comes again.
-    async fn apply(&self, tx: &Tx, envelope: &Envelope) -> Result<(), Error>;
-
-    /// The effects of several envelopes, in their order. When it fails they come again one by one,
-    /// so that those before the bad one are not held back.
-    ///
-    /// # Errors
-    /// As [`Consume::apply`].
-    async fn apply_all(&self, tx: &Tx, envelopes: &[Envelope]) -> Result<(), Error> {
-        for envelope in envelopes {
-            trace::within(context_of(envelope), self.apply(tx, envelope)).await?;
-        }
-        Ok(())
-    }
-
-    /// Called after the commit, in this process only: wakes jobs, drops cache entries. Other
-    /// replicas are not told; what must be right is read from the database.
-    fn committed(&self, _envelope: &Envelope) {}
-}
-
-/// What a consumer must have of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// The state of everything, however it came about: where envelopes are gone, the states that
-    /// they left behind have the same effect.
-    States,
-    /// Every event since it began. It may begin with states, but where envelopes behind its cursor
-    /// are gone it stops: a gap must not pass unnoticed.
-    Events,
-}
 
 /// Runs a [`Consume`]. Cheap to clone.
 #[derive(Clone)]
@@ -377,242 +322,9 @@ impl Consumer {
         }
     }
 
-    /// Tells the owner how far this service is, so that it keeps what is needed here.
-    async fn acknowledge(self, position: u64) {
-        let Inner {
-            wiring,
-            peer,
-            consume,
-            ..
-        } = &*self.0;
-        let request = RequestId::random(&*wiring.entropy);
-        let credentials = wiring.identity.own(Class::Command, request);
-        let message = AcknowledgeRequest {
-            cursor: consume.cursor().to_owned(),
-            position,
-        };
-        let told = FeedClient::new(peer.clone())
-            .acknowledge(credentials.request(message))
-            .await;
-        if let Err(status) = told {
-            // The next one says more.
-            tracing::debug!(owner = consume.owner(), code = %status.code(), "A position was not told");
-        }
-    }
-
-    /// Takes or renews the lease, and lets the other replicas know what was heard.
-    async fn renew(&self) -> Result<bool, Error> {
-        let state = *self.0.state.borrow();
-        let heard = state.heard.map(|at| at.elapsed());
-        Ok(self.0.lease.acquire_noting(state.head, heard).await?)
-    }
-
-    /// Looks at the lease, and learns how far the replica is that has it.
-    async fn is_lease_free(&self) -> Result<bool, Error> {
-        let inner = &self.0;
-        if inner.wiring.db.engine() == Engine::Sqlite {
-            return Ok(true);
-        }
-        let watch = sql(dialect::WATCH)
-            .bind(inner.consume.cursor())
-            .bind(inner.lease.name())
-            .bind(inner.lease.holder());
-        let (position, head, heard_ms, free): (Option<i64>, Option<i64>, Option<i64>, bool) =
-            inner.wiring.db.one_as(watch).await?;
-        let number = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        let heard = heard_ms.and_then(|ms| {
-            let ago = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-            Instant::now().checked_sub(ago)
-        });
-        inner.state.send_modify(|state| {
-            state.position = state.position.max(number(position));
-            state.head = state.head.max(number(head));
-            state.heard = state.heard.max(heard);
-        });
-        Ok(free)
-    }
-
     /// Shows how far this process has come.
     fn show(&self) {
         let state = *self.0.state.borrow();
         self.0.figures.at(state.position, state.head);
-    }
-
-    async fn stored_cursor(&self) -> Result<Option<u64>, Error> {
-        let cursor = sql(store::CURSOR).bind(self.0.consume.cursor());
-        let found: Option<(i64,)> = self.0.wiring.db.opt_as(cursor).await?;
-        Ok(found.map(|(position,)| u64::try_from(position).unwrap_or(0)))
-    }
-
-    async fn load_cursor(&self) -> Result<u64, Error> {
-        if let Some(position) = self.stored_cursor().await? {
-            return Ok(position);
-        }
-        let name = self.0.consume.cursor();
-        let db = &self.0.wiring.db;
-        db.write(|tx| async move {
-            tx.execute(sql(store::NEW_CURSOR).bind(name))
-                .await
-                .map(drop)
-        })
-        .await?;
-        Ok(0)
-    }
-
-    /// Applies what envelopes left behind that are gone. The cursor stays until all of it is here:
-    /// an end in the middle begins anew.
-    async fn take_states(&self, cursor: u64, states: Vec<Envelope>) -> Result<(), Error> {
-        let mut taken = Vec::with_capacity(states.len());
-        for state in states {
-            if judge(&*self.0.consume, &state)? {
-                taken.push(state);
-            }
-        }
-        let count = taken.len();
-        self.commit(cursor, cursor, &taken.into(), 0..count).await
-    }
-
-    /// Applies the last of the states, and moves the cursor behind them.
-    async fn begin_behind(
-        &self,
-        cursor: u64,
-        states: Vec<Envelope>,
-        position: u64,
-    ) -> Result<u64, Error> {
-        self.take_states(cursor, states).await?;
-        let (owner, name) = (self.0.consume.owner(), self.0.consume.cursor());
-        tracing::warn!(
-            owner,
-            cursor = name,
-            from = cursor,
-            to = position,
-            "Envelopes behind a consumer's cursor were gone: it took the states that they left"
-        );
-        let to = position.max(cursor);
-        self.commit(cursor, to, &Vec::new().into(), 0..0).await?;
-        Ok(to)
-    }
-
-    /// Applies a batch; when it fails, one envelope after the other, so that one bad envelope
-    /// does not hold back those before it.
-    async fn apply(&self, cursor: u64, batch: Vec<Envelope>) -> Result<u64, Error> {
-        let mut taken = Vec::new();
-        let mut last = cursor;
-        let mut obstacle = None;
-        for envelope in batch {
-            if envelope.position <= last {
-                continue;
-            }
-            if envelope.position != last + 1 {
-                let next = envelope.position;
-                obstacle = Some(Error::Hole { cursor: last, next });
-                break;
-            }
-            match judge(&*self.0.consume, &envelope) {
-                Ok(counts) => {
-                    last = envelope.position;
-                    if counts {
-                        taken.push(envelope);
-                    }
-                }
-                Err(error) => {
-                    obstacle = Some(error);
-                    break;
-                }
-            }
-        }
-        let mut at = cursor;
-        if last > cursor {
-            let mut applying = Applying::begin(self.0.wiring.identity.name(), &mut taken);
-            let taken: Arc<[Envelope]> = taken.into();
-            if let Err(error) = self.commit(at, last, &taken, 0..taken.len()).await {
-                if taken.len() < 2 {
-                    return Err(error);
-                }
-                for (i, envelope) in taken.iter().enumerate() {
-                    self.commit(at, envelope.position, &taken, i..i + 1).await?;
-                    applying.committed(i..i + 1);
-                    at = envelope.position;
-                }
-                if last > at {
-                    self.commit(at, last, &taken, 0..0).await?;
-                }
-            }
-            applying.committed(0..taken.len());
-        }
-        obstacle.map_or(Ok(last), Err)
-    }
-
-    /// Moves the cursor and applies part of the envelopes, in one transaction.
-    async fn commit(
-        &self,
-        from: u64,
-        to: u64,
-        envelopes: &Arc<[Envelope]>,
-        part: std::ops::Range<usize>,
-    ) -> Result<(), Error> {
-        let position = |p: u64| i64::try_from(p).unwrap_or(i64::MAX);
-        let name = self.0.consume.cursor();
-        let db = &self.0.wiring.db;
-        let move_cursor = db.pick(dialect::MOVE_CURSOR_SQLITE, dialect::MOVE_CURSOR_POSTGRES);
-        // A transaction for several belongs to none of their traces.
-        let context = match &envelopes[part.clone()] {
-            [one] => context_of(one),
-            _ => None,
-        };
-        let written = db.write(|tx| {
-            let consume = Arc::clone(&self.0.consume);
-            let envelopes = Arc::clone(envelopes);
-            let part = part.clone();
-            async move {
-                // First, because it locks the row: a second replica waits here and then finds
-                // the cursor moved.
-                let moved = sql(move_cursor)
-                    .bind(position(to))
-                    .bind(name)
-                    .bind(position(from));
-                tx.execute_expecting(1, moved).await?;
-                match &envelopes[part] {
-                    [] => Ok(()),
-                    [one] => consume.apply(&tx, one).await,
-                    several => consume.apply_all(&tx, several).await,
-                }
-            }
-        });
-        trace::within(context, written).await?;
-        for envelope in &envelopes[part] {
-            self.0.consume.committed(envelope);
-        }
-        self.0.state.send_modify(|state| {
-            state.position = to;
-            state.head = state.head.max(to);
-        });
-        self.show();
-        Ok(())
-    }
-}
-
-/// Whether the consumer takes this envelope.
-fn judge(consume: &dyn Consume, envelope: &Envelope) -> Result<bool, Error> {
-    let kind = envelope.r#type.as_str();
-    let Some(known) = consume.takes(kind) else {
-        return Ok(false);
-    };
-    if kinds::owner_of(kind) != Some(consume.owner()) {
-        tracing::error!(
-            owner = consume.owner(),
-            kind,
-            envelope = envelope.id,
-            "An envelope stands in the feed of a service that does not own its aggregate"
-        );
-        return Ok(false);
-    }
-    if (1..=known).contains(&envelope.schema_version) {
-        Ok(true)
-    } else {
-        Err(Error::UnknownSchema {
-            kind: kind.to_owned(),
-            version: envelope.schema_version,
-        })
     }
 }
