@@ -64,7 +64,6 @@ pub enum Target {
     Unix(PathBuf),
 }
 
-#[cfg(feature = "cluster")]
 impl Target {
     /// Where a PostgreSQL server listens.
     pub(crate) fn of(server: &PgConnectOptions) -> Self {
@@ -141,19 +140,7 @@ impl Network {
     /// When the URL is none, or its server is neither on a socket nor at an address.
     pub fn to_postgres(&mut self, from: &str, url: &str) -> (String, Link) {
         let server: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
-        let (host, port) = (server.get_host(), server.get_port());
-        let target = match server.get_socket() {
-            Some(folder) => Target::Unix(folder.join(format!(".s.PGSQL.{port}"))),
-            None => {
-                let host = if host == "localhost" {
-                    "127.0.0.1"
-                } else {
-                    host
-                };
-                Target::Tcp(format!("{host}:{port}").parse().expect("an address"))
-            }
-        };
-        let port = self.open(from, "postgres", target).port();
+        let port = self.open(from, "postgres", Target::of(&server)).port();
         let user = server.get_username();
         let name = server.get_database().unwrap_or(user);
         let link = self.between(from, "postgres").pop().expect("just opened");

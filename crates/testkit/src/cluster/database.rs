@@ -103,45 +103,33 @@ impl Databases {
         Target::of(&self.server)
     }
 
-    /// Host and port of a server without socket.
-    fn address(&self) -> (String, u16) {
-        (self.server.get_host().to_owned(), self.server.get_port())
-    }
-
     /// URL of the database for a service, or for the `owner`; by way of another address when
     /// there is one.
     pub(crate) fn url(&self, service: &str, by_way_of: Option<SocketAddr>) -> String {
-        let (role, name) = (self.role(service), &self.name);
-        match (by_way_of, self.server.get_socket()) {
-            (Some(address), _) => {
-                format!("postgres://{role}@{address}/{name}?sslmode=disable")
+        let role = self.role(service);
+        match by_way_of {
+            Some(address) => {
+                format!("postgres://{role}@{address}/{}?sslmode=disable", self.name)
             }
-            (None, Some(socket)) => {
-                format!(
-                    "postgres://{role}@localhost/{name}?host={}",
-                    socket.display()
-                )
-            }
-            (None, None) => {
-                let (host, port) = self.address();
-                format!("postgres://{role}@{host}:{port}/{name}")
-            }
+            None => self.url_of(&role),
         }
     }
 
     /// Superuser URL of the database, for a [`stoa_db::DbConfig`] with the schema of a service.
     pub fn superuser_url(&self) -> String {
-        let (user, name) = (self.server.get_username(), &self.name);
+        self.url_of(self.server.get_username())
+    }
+
+    fn url_of(&self, role: &str) -> String {
+        let (name, port) = (&self.name, self.server.get_port());
         match self.server.get_socket() {
             Some(socket) => {
-                format!(
-                    "postgres://{user}@localhost/{name}?host={}",
-                    socket.display()
-                )
+                let socket = socket.display();
+                format!("postgres://{role}@localhost:{port}/{name}?host={socket}")
             }
             None => {
-                let (host, port) = self.address();
-                format!("postgres://{user}@{host}:{port}/{name}")
+                let host = self.server.get_host();
+                format!("postgres://{role}@{host}:{port}/{name}")
             }
         }
     }
