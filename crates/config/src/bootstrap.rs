@@ -13,6 +13,11 @@ pub struct Bootstrap {
     pub environment: Option<String>,
     /// Name of the marketplace.
     pub marketplace_name: Option<String>,
+    /// Origin of the marketplace's own pages, such as `https://market.example`; without TLS only
+    /// in the environment dev and on the own machine.
+    pub marketplace_url: Option<String>,
+    /// Address that mails come from; none: `mail.from_address`.
+    pub mail_from: Option<String>,
     /// Client id (UUID) of a first Marketplace application.
     pub marketplace_client_id: Option<String>,
     /// Its secret, 32 characters or more.
@@ -50,13 +55,18 @@ impl Bootstrap {
             self.operator_password_file.as_deref(),
             "bootstrap.operator_password_file",
         )?;
-        let environment = self.environment.as_deref();
-        if environment.is_none_or(|name| ["dev", "test", "live"].contains(&name)) {
-            return Ok(());
+        let invalid = |key, why| Err(BadConfig::Invalid { key, why });
+        let environment = self.environment.as_deref().unwrap_or("live");
+        if !["dev", "test", "live"].contains(&environment) {
+            return invalid("bootstrap.environment", "must be dev, test or live");
         }
-        Err(BadConfig::Invalid {
-            key: "bootstrap.environment",
-            why: "must be dev, test or live",
-        })
+        let secure = |url: &String| url.starts_with("https://") || environment == "dev";
+        if !self.marketplace_url.iter().all(secure) {
+            return invalid(
+                "bootstrap.marketplace_url",
+                "must begin with https:// unless bootstrap.environment is dev",
+            );
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Dev {
     /// Name of the marketplace.
     pub marketplace_name: Option<String>,
+    /// Origin of the marketplace's own pages; none: `http://localhost:3000`.
+    pub marketplace_url: Option<String>,
     /// UUID of the marketplace.
     pub marketplace_id: Option<String>,
     /// Client id (UUID) of the Marketplace application.

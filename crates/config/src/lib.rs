@@ -211,6 +211,10 @@ mod tests {
                 "[bootstrap]\nenvironment = \"staging\"\n",
                 "bootstrap.environment",
             ),
+            (
+                "[bootstrap]\nmarketplace_url = \"http://localhost\"\n",
+                "bootstrap.marketplace_url",
+            ),
             ("[database]\nurl_file = \"nowhere\"\n", "database.url_file"),
             ("[mail]\ntimeout_s = 0\n", "mail.timeout_s"),
             ("[mail]\nuser = \"x\"\n", "mail.user"),

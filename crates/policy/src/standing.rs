@@ -102,6 +102,15 @@ pub enum Environment {
 }
 
 impl Environment {
+    /// The name in the settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+
     /// The environment of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {

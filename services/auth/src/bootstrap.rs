@@ -12,7 +12,7 @@ use crate::store::{applications, keys, operators, settings};
 use stoa_credentials::{Busy, PasswordHasher};
 use stoa_db::{Db, DbError};
 use stoa_feed::Origin;
-use stoa_policy::{Actor, Environment};
+use stoa_policy::Actor;
 use stoa_proto::auth as pb;
 use stoa_types::id::{ClientId, MarketplaceId};
 use stoa_types::{Clock, Entropy, Timestamp};
@@ -63,6 +63,15 @@ pub enum BootstrapError {
         /// As stored.
         stored: MarketplaceId,
     },
+    /// The preset origin of the marketplace is none.
+    #[error("the address of the marketplace {0}")]
+    BadUrl(&'static str),
+    /// The preset sender is no address.
+    #[error("the sender of mails must be an e-mail address")]
+    BadMailFrom,
+    /// Two preset values do not go together (security.md S73).
+    #[error("{0}")]
+    Pair(&'static str),
     /// The database.
     #[error("storage failed")]
     Db(#[from] DbError),
@@ -103,12 +112,13 @@ pub async fn bootstrap(
             Application::new(*id, kind, name, Secret::new(secret, now, entropy))
         })
     };
+    let marketplace_id = preset
+        .marketplace_id
+        .unwrap_or_else(|| MarketplaceId::random(entropy));
     let first = First {
         row: InstallationRow {
             installation_id: entropy.uuid(),
-            marketplace_id: preset
-                .marketplace_id
-                .unwrap_or_else(|| MarketplaceId::random(entropy)),
+            marketplace_id,
             born_in_dev: preset.born_in_dev,
         },
         applications: [
@@ -120,11 +130,7 @@ pub async fn bootstrap(
         .collect(),
         owner: owner(&given.operator_password, hasher, entropy).await?,
         key: signing::fresh(State::Active, &MasterKey::new(master_key), now, entropy),
-        name: preset
-            .marketplace_name
-            .clone()
-            .unwrap_or_else(|| "Stoa".to_owned()),
-        environment: preset.environment.unwrap_or(Environment::Dev),
+        settings: preset.settings(marketplace_id),
     };
     let made = db
         .write(|tx| store(tx, &first, &given.operator_email, now, entropy))
@@ -141,8 +147,7 @@ struct First {
     applications: Vec<Application>,
     owner: Operator,
     key: KeyRow,
-    name: String,
-    environment: Environment,
+    settings: pb::Settings,
 }
 
 async fn store(
@@ -160,24 +165,13 @@ async fn store(
     }
     operators::put_operator(&tx, &first.owner, email, now).await?;
     keys::put_key(&tx, &first.key).await?;
-    let settings = pb::Settings {
-        version: 1,
-        marketplace: Some(pb::Marketplace {
-            id: first.row.marketplace_id.to_string(),
-            name: first.name.clone(),
-            description: None,
-        }),
-        environment: environment_name(first.environment).to_owned(),
-        access_control: Some(pb::AccessControl::default()),
-        search_schemas: Vec::new(),
-    };
-    settings::put_settings(&tx, &settings).await?;
+    settings::put_settings(&tx, &first.settings).await?;
     let origin = Origin::new(&Actor::system("bootstrap"), None);
     // Consumers that begin at position 0 must find what they would otherwise wait for.
     stoa_feed::emit(
         &tx,
         [
-            events::settings_changed(&settings, &origin, now, entropy),
+            events::settings_changed(&first.settings, &origin, now, entropy),
             events::key(&first.key, State::Active, &origin, now, entropy),
         ],
     )
@@ -210,20 +204,13 @@ async fn installed(
     })
 }
 
-const fn environment_name(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Dev => "dev",
-        Environment::Test => "test",
-        Environment::Live => "live",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::MIGRATIONS;
     use stoa_credentials::Cost;
     use stoa_db::{DbConfig, Synchronous, sql};
+    use stoa_policy::Environment;
     use stoa_testkit::engine::Place;
     use stoa_types::{ManualClock, SeededEntropy};
 
@@ -299,6 +286,44 @@ mod tests {
             assert_eq!(born.operator_password, "fifteen letters");
             let shown = settings::marketplace(&db).await.unwrap();
             assert_eq!(shown.name, "Agora");
+        }
+
+        // contract: security S29 (marketplaceUrl), security S73 (at the start)
+        async fn the_first_settings_are_those_of_the_configuration(db: Db) {
+            let url = |url: &str| Some(url.to_owned());
+            let bad = async |preset: Preset| start(&db, &preset, 1).await.unwrap_err();
+            let live = Preset { environment: Some(Environment::Live), ..serve() };
+            let plain = url("http://localhost:3000");
+            let pair = Preset { marketplace_url: plain.clone(), ..live.clone() };
+            assert!(matches!(bad(pair).await, BootstrapError::Pair(_)));
+            let path = Preset { marketplace_url: url("https://market.example/"), ..live.clone() };
+            assert!(matches!(bad(path).await, BootstrapError::BadUrl(_)));
+            let sender = Preset { mail_from: url("nobody"), ..live.clone() };
+            assert!(matches!(bad(sender).await, BootstrapError::BadMailFrom));
+            let good = Preset {
+                marketplace_url: url("https://market.example"),
+                mail_from: url("hello@market.example"),
+                ..live
+            };
+            start(&db, &good, 1).await.unwrap();
+            let stored = settings::settings(&db).await.unwrap();
+            assert_eq!((stored.version, stored.environment.as_str()), (1, "live"));
+            assert_eq!(stored.marketplace_url, "https://market.example");
+            assert_eq!(stored.mail_from, "hello@market.example");
+            assert_eq!((stored.erasure_texts.as_str(), stored.password_min_length), ("keep", 8));
+            assert!(!stored.password_reset_strict && stored.builtin_emails.is_empty());
+            assert_eq!(stored, good.settings(stored.marketplace.as_ref().unwrap().id.parse().unwrap()));
+        }
+
+        async fn a_development_marketplace_points_to_the_template_on_this_machine(db: Db) {
+            let preset = Preset {
+                born_in_dev: true,
+                environment: Some(Environment::Live),
+                ..Preset::default()
+            };
+            start(&db, &preset, 1).await.unwrap();
+            let stored = settings::settings(&db).await.unwrap();
+            assert_eq!(stored.marketplace_url, "http://localhost:3000");
         }
 
         // contract: security S27 (no default accounts or secrets)

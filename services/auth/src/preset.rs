@@ -1,9 +1,11 @@
 //! What configuration gives an empty store, and what its first start makes of it.
 
 use crate::bootstrap::BootstrapError;
+use crate::domain::settings::{SHORTEST_OF_USERS, is_mail_address, refused_pair, url_fault};
 use crate::store::operators::Operator;
 use stoa_credentials::{Busy, PasswordHasher, secret};
 use stoa_policy::{Environment, Role};
+use stoa_proto::auth as pb;
 use stoa_types::Entropy;
 use stoa_types::id::{ClientId, MarketplaceId, OperatorId};
 
@@ -11,6 +13,8 @@ use stoa_types::id::{ClientId, MarketplaceId, OperatorId};
 const SHORTEST_SECRET: usize = 32;
 /// Shortest password that an operator may have, in characters.
 const SHORTEST_PASSWORD: usize = 15;
+/// Where the web template runs on a developer's machine.
+const DEV_URL: &str = "http://localhost:3000";
 
 /// What configuration gives an empty store. Read once; a later start ignores it, but for the id of
 /// the marketplace, which must not change.
@@ -25,6 +29,10 @@ pub struct Preset {
     pub environment: Option<Environment>,
     /// Name of the marketplace.
     pub marketplace_name: Option<String>,
+    /// Origin of the marketplace's pages; `None` in `stoa dev`: where the web template runs.
+    pub marketplace_url: Option<String>,
+    /// Address that mails come from; `None`: that of the section `mail`.
+    pub mail_from: Option<String>,
     /// Id of the marketplace.
     pub marketplace_id: Option<MarketplaceId>,
     /// Client id of the Marketplace application.
@@ -62,6 +70,36 @@ impl std::fmt::Debug for DevCredentials {
     /// Without the secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DevCredentials(..)")
+    }
+}
+
+impl Preset {
+    /// The first settings of the marketplace of this id.
+    pub(crate) fn settings(&self, id: MarketplaceId) -> pb::Settings {
+        let url = self.marketplace_url.as_deref();
+        let url = url.or_else(|| self.born_in_dev.then_some(DEV_URL));
+        let environment = self.environment.unwrap_or(Environment::Dev);
+        pb::Settings {
+            version: 1,
+            marketplace: Some(pb::Marketplace {
+                id: id.to_string(),
+                name: self
+                    .marketplace_name
+                    .clone()
+                    .unwrap_or_else(|| "Stoa".to_owned()),
+                description: None,
+            }),
+            environment: environment.name().to_owned(),
+            access_control: Some(pb::AccessControl::default()),
+            search_schemas: Vec::new(),
+            marketplace_url: url.unwrap_or_default().to_owned(),
+            mail_from: self.mail_from.clone().unwrap_or_default(),
+            erasure_texts: "keep".to_owned(),
+            password_reset_strict: false,
+            password_min_length: SHORTEST_OF_USERS,
+            builtin_emails: Vec::new(),
+            calls_to_action: Vec::new(),
+        }
     }
 }
 
@@ -217,6 +255,10 @@ fn check(preset: &Preset) -> Result<(), BootstrapError> {
             return Err(BootstrapError::Weak { name, least });
         }
     }
+    let address = |text: &Option<String>, why| match text {
+        Some(text) if !is_mail_address(text) => Err(why),
+        _ => Ok(()),
+    };
     if preset
         .operator_email
         .as_ref()
@@ -224,5 +266,13 @@ fn check(preset: &Preset) -> Result<(), BootstrapError> {
     {
         return Err(BootstrapError::BadEmail);
     }
-    Ok(())
+    address(&preset.mail_from, BootstrapError::BadMailFrom)?;
+    if let Some(why) = preset.marketplace_url.as_deref().and_then(url_fault) {
+        return Err(BootstrapError::BadUrl(why));
+    }
+    let settings = preset.settings(MarketplaceId::new(uuid::Uuid::nil()));
+    match refused_pair(&settings) {
+        Some(why) if !preset.born_in_dev => Err(BootstrapError::Pair(why)),
+        _ => Ok(()),
+    }
 }

@@ -125,6 +125,65 @@ impl Settings {
             .collect())
     }
 
+    /// Origin of the marketplace's own pages, without a trailing slash, when it is set; links in
+    /// mails begin with it and with nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] (503) before the first settings arrived.
+    pub fn marketplace_url(&self) -> Result<Option<String>, Error> {
+        let settings = self.known()?;
+        Ok(Some(settings.marketplace_url.clone()).filter(|url| !url.is_empty()))
+    }
+
+    /// Address that mails come from, when it is set; else that of the configuration counts.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] (503) before the first settings arrived.
+    pub fn mail_from(&self) -> Result<Option<String>, Error> {
+        let settings = self.known()?;
+        Ok(Some(settings.mail_from.clone()).filter(|address| !address.is_empty()))
+    }
+
+    /// What an operator made of the built-in mail of this name; nothing when it is as it was
+    /// delivered.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] (503) before the first settings arrived.
+    pub fn builtin_email(&self, name: &str) -> Result<Option<pb::BuiltinEmail>, Error> {
+        let settings = self.known()?;
+        Ok(settings
+            .builtin_emails
+            .iter()
+            .find(|mail| mail.name == name)
+            .cloned())
+    }
+
+    /// Shortest password of a user, in characters: 8 to 64.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] (503) before the first settings arrived.
+    pub fn shortest_password(&self) -> Result<usize, Error> {
+        // Settings from before there was such a setting say 0.
+        let length = self.known()?.password_min_length.clamp(8, 64);
+        Ok(usize::try_from(length).unwrap_or(64))
+    }
+
+    /// Whether requests for a new password are answered alike for known and unknown addresses.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] (503) before the first settings arrived.
+    pub fn is_reset_strict(&self) -> Result<bool, Error> {
+        Ok(self.known()?.password_reset_strict)
+    }
+
+    /// Whether the texts of a deleted user's messages and reviews go with the user.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] (503) before the first settings arrived.
+    pub fn blanks_texts(&self) -> Result<bool, Error> {
+        Ok(self.known()?.erasure_texts == "blank")
+    }
+
     /// The settings of that version or a newer one: waits a moment for them.
     ///
     /// # Errors

@@ -339,6 +339,33 @@ stoa_testkit::on_every_engine! { SET;
         consumer.catch_up().await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap().version, 3);
 
+        // What was not said is as ever.
+        assert_eq!(settings.shortest_password().unwrap(), 8);
+        assert_eq!((settings.marketplace_url().unwrap(), settings.mail_from().unwrap()), (None, None));
+        assert!(!settings.is_reset_strict().unwrap() && !settings.blanks_texts().unwrap());
+        assert_eq!(settings.builtin_email("user-joined").unwrap(), None);
+        let mail = auth::BuiltinEmail {
+            name: "user-joined".into(),
+            subject: Some("Hi".into()),
+            ..auth::BuiltinEmail::default()
+        };
+        let mut said = settings_event(&world, 4, false);
+        if let Some(Payload::Settings(settings)) = &mut said.payload {
+            settings.marketplace_url = "https://market.example".into();
+            settings.mail_from = "hello@market.example".into();
+            settings.password_min_length = 100;
+            settings.password_reset_strict = true;
+            settings.erasure_texts = "blank".into();
+            settings.builtin_emails = vec![mail.clone()];
+        }
+        emit_one(&db, said).await;
+        consumer.catch_up().await.unwrap();
+        assert_eq!(settings.shortest_password().unwrap(), 64);
+        assert_eq!(settings.marketplace_url().unwrap().unwrap(), "https://market.example");
+        assert_eq!(settings.mail_from().unwrap().unwrap(), "hello@market.example");
+        assert!(settings.is_reset_strict().unwrap() && settings.blanks_texts().unwrap());
+        assert_eq!(settings.builtin_email("user-joined").unwrap(), Some(mail));
+
         // Another replica reads what this one stored.
         let replica = Settings::new(&wiring);
         assert_eq!(replica.at_least(3).await.unwrap().version, 3);

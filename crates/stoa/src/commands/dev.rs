@@ -103,6 +103,8 @@ fn preset(config: &Config) -> anyhow::Result<Preset> {
         born_in_dev: true,
         environment: None,
         marketplace_name: dev.marketplace_name.clone(),
+        marketplace_url: dev.marketplace_url.clone(),
+        mail_from: None,
         marketplace_id: id("dev.marketplace_id", &dev.marketplace_id)?,
         marketplace_client_id: id("dev.marketplace_client_id", &dev.marketplace_client_id)?,
         marketplace_client_secret: secret(&dev.marketplace_client_secret),

@@ -145,6 +145,8 @@ fn preset(config: &Config) -> anyhow::Result<Preset> {
         born_in_dev: false,
         environment: Some(environment),
         marketplace_name: first.marketplace_name.clone(),
+        marketplace_url: first.marketplace_url.clone(),
+        mail_from: first.mail_from.clone(),
         marketplace_id: id(
             "installation.marketplace_id",
             &config.installation.marketplace_id,

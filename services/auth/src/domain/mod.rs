@@ -8,3 +8,4 @@ pub(crate) mod revocation;
 pub(crate) mod rotation;
 pub(crate) mod seal;
 pub(crate) mod search_schema;
+pub(crate) mod settings;

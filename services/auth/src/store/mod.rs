@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod applications;
+pub(crate) mod builtin_emails;
 mod dialect;
 pub(crate) mod installation;
 pub(crate) mod keys;
@@ -14,7 +15,8 @@ use stoa_db::{MigrationSet, migrations};
 
 /// The tables of auth and those of its feed.
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_auth", "0002_applications_and_keys").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_auth", "0002_applications_and_keys", "0003_settings")
+        .with(&[&stoa_feed::MIGRATIONS]);
 
 #[cfg(test)]
 mod tests {
@@ -26,6 +28,7 @@ mod tests {
             for (name, text) in [
                 adopt::ALL,
                 applications::ALL,
+                builtin_emails::ALL,
                 installation::ALL,
                 keys::ALL,
                 operators::ALL,

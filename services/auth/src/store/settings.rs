@@ -1,5 +1,6 @@
 //! Settings of the marketplace and its search schemas.
 
+use crate::store::builtin_emails;
 use stoa_db::{Bind as _, Db, DbError, Row, SqlBuilder, Tx, sql};
 use stoa_proto::auth as pb;
 use stoa_types::id::MarketplaceId;
@@ -9,15 +10,41 @@ stoa_db::statements! {
                        s.environment, s.private, s.require_approval_to_join,
                        s.require_permission_to_post_listings,
                        s.require_permission_to_initiate_transactions,
-                       s.require_permission_to_read, s.require_approval_to_publish
+                       s.require_permission_to_read, s.require_approval_to_publish,
+                       s.file_upload_and_download_disabled, s.calls_to_action, s.marketplace_url,
+                       s.mail_from, s.erasure_texts, s.password_reset_strict,
+                       s.password_min_length
                   FROM settings s JOIN installation i ON i.only_row = s.only_row";
     PUT_SETTINGS = "INSERT INTO settings
                            (only_row, version, marketplace_name, marketplace_description,
                             environment, private, require_approval_to_join,
                             require_permission_to_post_listings,
                             require_permission_to_initiate_transactions,
-                            require_permission_to_read, require_approval_to_publish)
-                    VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                            require_permission_to_read, require_approval_to_publish,
+                            file_upload_and_download_disabled, calls_to_action, marketplace_url,
+                            mail_from, erasure_texts, password_reset_strict, password_min_length)
+                    VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                            $16, $17)
+               ON CONFLICT (only_row) DO UPDATE
+                       SET version = excluded.version,
+                           marketplace_name = excluded.marketplace_name,
+                           marketplace_description = excluded.marketplace_description,
+                           environment = excluded.environment, private = excluded.private,
+                           require_approval_to_join = excluded.require_approval_to_join,
+                           require_permission_to_post_listings =
+                             excluded.require_permission_to_post_listings,
+                           require_permission_to_initiate_transactions =
+                             excluded.require_permission_to_initiate_transactions,
+                           require_permission_to_read = excluded.require_permission_to_read,
+                           require_approval_to_publish = excluded.require_approval_to_publish,
+                           file_upload_and_download_disabled =
+                             excluded.file_upload_and_download_disabled,
+                           calls_to_action = excluded.calls_to_action,
+                           marketplace_url = excluded.marketplace_url,
+                           mail_from = excluded.mail_from,
+                           erasure_texts = excluded.erasure_texts,
+                           password_reset_strict = excluded.password_reset_strict,
+                           password_min_length = excluded.password_min_length";
     /// Locks the row: one change of the settings at a time.
     NEXT_VERSION = "UPDATE settings SET version = version + 1 RETURNING version";
     SCHEMAS = "SELECT schema_for, scope, key, schema_type, default_json, doc
@@ -34,18 +61,19 @@ stoa_db::statements! {
                   RETURNING schema_for, scope, key, schema_type, default_json, doc";
 }
 
-/// All settings, with the schemas. `schemas` is read after the row, so it is as new or newer.
+/// All settings, with the schemas and the mails, which are read after the row and so are as new or
+/// newer.
 pub(crate) async fn settings(db: &Db) -> Result<pb::Settings, DbError> {
     let row = db.one(SETTINGS).await?;
     let schemas = db.all(SCHEMAS).await?;
-    read(&row, &schemas)
+    read(&row, &schemas, builtin_emails::changed(db).await?)
 }
 
 /// All settings, as they stand inside a write.
 pub(crate) async fn settings_in(tx: &Tx) -> Result<pb::Settings, DbError> {
     let row = tx.one(SETTINGS).await?;
     let schemas = tx.all(SCHEMAS).await?;
-    read(&row, &schemas)
+    read(&row, &schemas, builtin_emails::changed_in(tx).await?)
 }
 
 /// Name and description of the marketplace.
@@ -53,11 +81,12 @@ pub(crate) async fn marketplace(db: &Db) -> Result<pb::Marketplace, DbError> {
     marketplace_of(&db.one(SETTINGS).await?)
 }
 
-/// Stores the first settings.
+/// Stores everything but the schemas and the mails, which have tables of their own.
 pub(crate) async fn put_settings(tx: &Tx, settings: &pb::Settings) -> Result<(), DbError> {
     let marketplace = settings.marketplace.clone().unwrap_or_default();
     let access = settings.access_control.unwrap_or_default();
-    tx.execute(
+    tx.execute_expecting(
+        1,
         sql(PUT_SETTINGS)
             .bind(i64::try_from(settings.version).unwrap_or(i64::MAX))
             .bind(marketplace.name)
@@ -68,10 +97,16 @@ pub(crate) async fn put_settings(tx: &Tx, settings: &pb::Settings) -> Result<(),
             .bind(access.require_permission_to_post_listings)
             .bind(access.require_permission_to_initiate_transactions)
             .bind(access.require_permission_to_read)
-            .bind(access.require_approval_to_publish),
+            .bind(access.require_approval_to_publish)
+            .bind(access.file_upload_and_download_disabled)
+            .bind(links_text(&settings.calls_to_action))
+            .bind(settings.marketplace_url.as_str())
+            .bind(settings.mail_from.as_str())
+            .bind(settings.erasure_texts.as_str())
+            .bind(settings.password_reset_strict)
+            .bind(i64::from(settings.password_min_length)),
     )
     .await
-    .map(drop)
 }
 
 /// Begins a change: the settings get their next version, and other changes wait.
@@ -146,10 +181,15 @@ pub(crate) async fn schemas(
     Ok((schemas, u64::try_from(total).unwrap_or(0)))
 }
 
-fn read(row: &Row, schemas: &[Row]) -> Result<pb::Settings, DbError> {
+fn read(
+    row: &Row,
+    schemas: &[Row],
+    builtin_emails: Vec<pb::BuiltinEmail>,
+) -> Result<pb::Settings, DbError> {
+    let whole = |column, n: i64| u64::try_from(n).map_err(|e| DbError::corrupt(column, e));
+    let length = row.get::<i64>("password_min_length")?;
     Ok(pb::Settings {
-        version: u64::try_from(row.get::<i64>("version")?)
-            .map_err(|e| DbError::corrupt("settings.version", e))?,
+        version: whole("settings.version", row.get("version")?)?,
         marketplace: Some(marketplace_of(row)?),
         environment: row.get("environment")?,
         access_control: Some(pb::AccessControl {
@@ -160,9 +200,41 @@ fn read(row: &Row, schemas: &[Row]) -> Result<pb::Settings, DbError> {
                 .get("require_permission_to_initiate_transactions")?,
             require_permission_to_read: row.get("require_permission_to_read")?,
             require_approval_to_publish: row.get("require_approval_to_publish")?,
+            file_upload_and_download_disabled: row.get("file_upload_and_download_disabled")?,
         }),
         search_schemas: schemas.iter().map(schema_of).collect::<Result<_, _>>()?,
+        marketplace_url: row.get("marketplace_url")?,
+        mail_from: row.get("mail_from")?,
+        erasure_texts: row.get("erasure_texts")?,
+        password_reset_strict: row.get("password_reset_strict")?,
+        password_min_length: u32::try_from(length)
+            .map_err(|e| DbError::corrupt("settings.password_min_length", e))?,
+        builtin_emails,
+        calls_to_action: links_of(&row.get::<String>("calls_to_action")?)?,
     })
+}
+
+/// Links as they are stored: an array of `[switch, type, text, href]`.
+fn links_text(links: &[pb::CallToAction]) -> String {
+    let rows = links
+        .iter()
+        .map(|link| serde_json::json!([link.switch, link.r#type, link.text, link.href]));
+    serde_json::Value::from_iter(rows).to_string()
+}
+
+fn links_of(text: &str) -> Result<Vec<pb::CallToAction>, DbError> {
+    type Link = (String, String, Option<String>, Option<String>);
+    let rows: Vec<Link> =
+        serde_json::from_str(text).map_err(|e| DbError::corrupt("settings.calls_to_action", e))?;
+    let links = rows
+        .into_iter()
+        .map(|(switch, r#type, text, href)| pb::CallToAction {
+            switch,
+            r#type,
+            text,
+            href,
+        });
+    Ok(links.collect())
 }
 
 fn marketplace_of(row: &Row) -> Result<pb::Marketplace, DbError> {
@@ -182,4 +254,59 @@ fn schema_of(row: &Row) -> Result<pb::SearchSchema, DbError> {
         default_json: row.get("default_json")?,
         doc: row.get("doc")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MIGRATIONS;
+    use crate::testing::World;
+
+    stoa_testkit::on_every_engine! { MIGRATIONS;
+        async fn what_is_stored_is_read(db: Db) {
+            let world = World::new(db).await;
+            let first = settings(&world.auth.db).await.unwrap();
+            let link = |switch: &str, href: Option<&str>| pb::CallToAction {
+                switch: switch.into(),
+                r#type: "internal".into(),
+                text: Some("Ask \"us\"".into()),
+                href: href.map(str::to_owned),
+            };
+            let changed = pb::Settings {
+                version: 2,
+                marketplace: Some(pb::Marketplace {
+                    name: "Agora".into(),
+                    description: Some("Greek".into()),
+                    ..first.marketplace.clone().unwrap()
+                }),
+                environment: "test".into(),
+                access_control: Some(pb::AccessControl {
+                    private: true,
+                    require_approval_to_join: true,
+                    require_permission_to_post_listings: true,
+                    require_permission_to_initiate_transactions: true,
+                    require_permission_to_read: true,
+                    require_approval_to_publish: true,
+                    file_upload_and_download_disabled: true,
+                }),
+                search_schemas: Vec::new(),
+                marketplace_url: "https://market.example".into(),
+                mail_from: "hello@market.example".into(),
+                erasure_texts: "blank".into(),
+                password_reset_strict: true,
+                password_min_length: 15,
+                builtin_emails: Vec::new(),
+                calls_to_action: vec![link("private", Some("/p")), link("requireApprovalToJoin", None)],
+            };
+            for stored in [&changed, &first] {
+                world
+                    .auth
+                    .db
+                    .write(|tx| async move { put_settings(&tx, stored).await })
+                    .await
+                    .unwrap();
+                assert_eq!(settings(&world.auth.db).await.unwrap(), *stored);
+            }
+        }
+    }
 }
