@@ -8,7 +8,7 @@ use crate::domain::family::{Session, SessionKind};
 use crate::domain::revocation::Entry;
 use crate::error::Error;
 use crate::events;
-use crate::store::sessions;
+use crate::store::{revocations, sessions};
 use stoa_credentials::secret;
 use stoa_feed::Origin;
 use stoa_policy::{Action, Actor, Level};
@@ -38,7 +38,11 @@ pub(super) async fn revoke(
                 return Ok(());
             }
             let entry = Entry::session(session.id, "revoked", &auth.tokens.lifetimes, now);
-            if sessions::end(&tx, session.id, entry.reason, now).await? {
+            // A ban ends refresh tokens only, and access tokens outlive its end: a person who logs
+            // out in between must not find them alive then.
+            if sessions::end(&tx, session.id, entry.reason, now).await?
+                || !revocations::names_session(&tx, session.id).await?
+            {
                 events::revoke(&tx, &[entry], origin, &*auth.entropy).await?;
             }
             Ok::<(), Error>(())
@@ -135,6 +139,23 @@ pub(super) mod tests {
             assert!(revoke_as(&world, own, "srt_unknown".into()).await.is_ok());
             assert_eq!(world.revoked().await, []);
             assert!(refresh_of(&world, Some(client), Some(token)).await.is_ok());
+        }
+
+        // contract: auth 11, security 2.6
+        async fn a_banned_user_who_logs_out_is_logged_out(db: Db) {
+            let world = World::new(db).await;
+            let tokens = log_in(&world).await;
+            let own = world.user(&world.claims(&tokens.access_token));
+            let banned = |access: &mut stoa_proto::users::UserAccess| access.state = "banned".into();
+            world.users.say("user.banned", banned).await;
+            world.service.drain().await.unwrap();
+            let sid = world.sid(&tokens).to_string();
+            for _ in 0..2 {
+                let token = tokens.refresh_token.clone().unwrap();
+                revoke_as(&world, own.clone(), token).await.unwrap();
+            }
+            let ends = world.revoked().await.into_iter().filter(|(kind, ..)| kind == "sid");
+            assert_eq!(ends.collect::<Vec<_>>(), [("sid".into(), sid, "revoked".into())]);
         }
 
         async fn a_logout_after_the_own_deletion_is_401_as_the_refresh_is(db: Db) {

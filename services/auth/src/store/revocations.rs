@@ -22,6 +22,7 @@ stoa_db::statements! {
                 WHERE keep_until > $1
                   AND ((kind = 'jti' AND key = $2) OR (kind = 'key' AND key = $3)
                        OR (kind = 'floor' AND key = 'all' AND epoch > $4))";
+    ENTRIES_OF_SESSION = "SELECT COUNT(*) FROM revocation_log WHERE kind = 'sid' AND key = $1";
     FLOOR = "SELECT COALESCE(MAX(epoch), 0) FROM revocation_log
               WHERE kind = 'floor' AND key = 'all' AND keep_until > $1";
     PRUNE = "DELETE FROM revocation_log WHERE keep_until <= $1";
@@ -71,6 +72,13 @@ pub(crate) async fn refuses(
         .one_as(sql(REFUSES).bind(now).bind(jti).bind(kid).bind(iat))
         .await?;
     Ok((count > 0, active))
+}
+
+/// Whether an entry says that the access tokens of a session are dead.
+pub(crate) async fn names_session(tx: &Tx, session: SessionId) -> Result<bool, DbError> {
+    let entries = sql(ENTRIES_OF_SESSION).bind(session.to_string());
+    let (count,): (i64,) = tx.one_as(entries).await?;
+    Ok(count > 0)
 }
 
 /// The first second, since the epoch, whose tokens are accepted; 0 when any is.
