@@ -99,8 +99,8 @@ impl Marketplace {
         self.grant(&fields).await
     }
 
-    /// A `trusted:user` token for a user's access token.
-    pub async fn trusted(&self, subject: &str) -> String {
+    /// Asks for a `trusted:user` token for a user's access token.
+    pub async fn try_exchange(&self, subject: &str) -> Reply {
         let fields = [
             ("grant_type", "token_exchange"),
             ("scope", "trusted:user"),
@@ -108,7 +108,12 @@ impl Marketplace {
             ("client_secret", self.credential("marketplaceClientSecret")),
             ("subject_token", subject),
         ];
-        access(&self.grant(&fields).await.expect(200))
+        self.grant(&fields).await
+    }
+
+    /// A `trusted:user` token for a user's access token.
+    pub async fn trusted(&self, subject: &str) -> String {
+        access(&self.try_exchange(subject).await.expect(200))
     }
 
     /// Tokens of the integration application.

@@ -12,6 +12,7 @@ mod deletions;
 mod embedded;
 mod fail_closed;
 mod keys;
+mod model;
 mod mutual_tls;
 mod parts;
 mod previous;
