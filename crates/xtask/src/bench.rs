@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// The names that the measuring program takes; known here so that a wrong one is told before the
 /// long build.
-const FIGURES: [&str; 10] = [
+const FIGURES: [&str; 12] = [
     "start",
     "memory",
     "query",
@@ -30,6 +30,8 @@ const FIGURES: [&str; 10] = [
     "login",
     "initiate",
     "ban",
+    "sign-up",
+    "erasure",
 ];
 
 /// Builds what is needed, and measures.

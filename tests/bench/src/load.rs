@@ -76,7 +76,7 @@ pub(crate) async fn round(
 ) -> Result<Rate> {
     let load = Load::start(servers, scripts, status).await?;
     tokio::time::sleep(WARM_UP).await;
-    load.counts.store(true, Ordering::Relaxed);
+    load.count();
     let (started, cpu) = (Instant::now(), process::cpu(pids)?);
     tokio::time::sleep(ROUND).await;
     load.counts.store(false, Ordering::Relaxed);
@@ -134,6 +134,11 @@ impl Load {
             stops,
             connections,
         })
+    }
+
+    /// From now on answers are counted.
+    pub(crate) fn count(&self) {
+        self.counts.store(true, Ordering::Relaxed);
     }
 
     /// Ends it and gives the time of each counted answer, in microseconds.

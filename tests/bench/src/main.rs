@@ -16,11 +16,11 @@ mod world;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use figures::{Stage, ban, check, initiate, login, reads, tokens};
+use figures::{Stage, ban, check, erasure, initiate, login, reads, sign_up, tokens};
 use process::Pins;
 use reference::{BareHyper, Commits, Reference};
 use server::{Cores, Server};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use stoa_types::{Clock as _, SystemClock};
 use table::Row;
 use world::World;
@@ -89,8 +89,12 @@ enum Figure {
     Login,
     /// Starting a transaction.
     Initiate,
-    /// From a ban to the last accepted command.
+    /// From a ban, a deletion, a permission taken away to the last accepted command.
     Ban,
+    /// Sign-up.
+    SignUp,
+    /// The erasure of a user who left much.
+    Erasure,
 }
 
 impl Figure {
@@ -98,7 +102,7 @@ impl Figure {
         !matches!(self, Self::Start | Self::Memory)
     }
 
-    async fn measure(self, stage: &mut Stage<'_>) -> Result<Vec<Row>> {
+    async fn measure(self, stage: &mut Stage<'_>, binary: &Path) -> Result<Vec<Row>> {
         match self {
             Self::Start | Self::Memory => Ok(Vec::new()),
             Self::Query => reads::query(stage).await,
@@ -109,6 +113,8 @@ impl Figure {
             Self::Login => login::login(stage).await,
             Self::Initiate => initiate::initiate(stage).await,
             Self::Ban => ban::ban(stage).await,
+            Self::SignUp => sign_up::sign_up(stage).await,
+            Self::Erasure => erasure::erasure(stage, binary).await,
         }
     }
 }
@@ -183,7 +189,7 @@ async fn together(run: &Run, figures: &[Figure], pins: &Pins) -> Result<Vec<Row>
         };
         for figure in figures.iter().filter(|figure| figure.needs_server()) {
             println!("== {figure:?}");
-            rows.extend(figure.measure(&mut stage).await?);
+            rows.extend(figure.measure(&mut stage, &run.binary).await?);
         }
         stage.world.server.stop().await?;
     }
@@ -220,7 +226,7 @@ async fn apart(run: &Run, figures: &[Figure], pins: &Pins) -> Result<Vec<Row>> {
     };
     for figure in figures.iter().filter(|figure| figure.needs_server()) {
         println!("== {figure:?} over processes");
-        rows.extend(figure.measure(&mut stage).await?);
+        rows.extend(figure.measure(&mut stage, &run.binary).await?);
     }
     if figures.contains(&Figure::Query) {
         rows.extend(reads::over_two_gateways(&mut stage).await?);

@@ -1,4 +1,5 @@
-//! From a ban to the last command that is still accepted, under load.
+//! From a ban, a deletion or a permission taken away to the last command that is still accepted,
+//! under load.
 
 use super::{Stage, millis};
 use crate::connection::{Connection, Request};
@@ -12,23 +13,84 @@ use std::cell::Cell;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Users who are banned, one after the other.
-const BANS: usize = 200;
+/// Users whom it happens to, one after the other.
+const VICTIMS: usize = 200;
 /// Other users whose commands run all the time, two connections each.
 const OTHERS: usize = 8;
 /// Refusals in a row after which nothing more is accepted.
 const REFUSALS: usize = 20;
-/// Commands that are accepted before the ban.
+/// Commands that are accepted before.
 const BEFORE: u32 = 3;
-/// Longest run of a banned user's commands.
+/// Longest run of a user's commands.
 const LIMIT: Duration = Duration::from_secs(10);
 const AIM_US: u64 = 100_000;
 /// Over two gateways in processes of their own.
 const AIM_APART_US: u64 = 200_000;
 const MOST_APART_US: u64 = 1_000_000;
 
-/// The time, once from the answer to the ban and once from its request.
+/// Why commands are refused from some moment on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cause {
+    /// An operator bans the user.
+    Ban,
+    /// An operator deletes the user.
+    Deletion,
+    /// An operator takes the permission to post listings and to start transactions away.
+    Permissions,
+}
+
+impl Cause {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ban => "ban",
+            Self::Deletion => "deletion",
+            Self::Permissions => "change of permissions",
+        }
+    }
+
+    fn command(self, user: &str) -> Request {
+        let (verb, body) = match self {
+            Self::Ban => ("ban", json!({"id": user})),
+            Self::Deletion => ("delete", json!({"id": user})),
+            Self::Permissions => (
+                "update_permissions",
+                json!({
+                    "id": user,
+                    "postListings": "permission/deny",
+                    "initiateTransactions": "permission/deny",
+                }),
+            ),
+        };
+        Request::json(&format!("/v1/operator_api/users/{verb}"), &body)
+    }
+}
+
+/// The time for each cause, once from the answer to it and once from its request.
 pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for cause in [Cause::Ban, Cause::Deletion, Cause::Permissions] {
+        rows.extend(after(stage, cause).await?);
+    }
+    ask_for_permissions(stage, false).await?;
+    Ok(rows)
+}
+
+/// Whether users need permissions to post listings and to start transactions.
+async fn ask_for_permissions(stage: &Stage<'_>, asks: bool) -> Result<()> {
+    let users = json!({
+        "requirePermissionToPostListings": asks,
+        "requirePermissionToInitiateTransactions": asks,
+    });
+    let request = Request::json(
+        "/v1/operator_api/settings/update",
+        &json!({"accessControl": {"users": users}}),
+    );
+    let mut operator = Connection::open(stage.world.server.address).await?;
+    let request = request.by(&stage.world.operator).bytes();
+    operator.ask(&request).await.map(drop)
+}
+
+async fn after(stage: &mut Stage<'_>, cause: Cause) -> Result<Vec<Row>> {
     let listings = stage.world.listings.clone();
     let mut others = Vec::new();
     for _ in 0..OTHERS {
@@ -38,9 +100,11 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
         }
     }
     let mut victims = Vec::new();
-    for _ in 0..BANS {
+    for _ in 0..VICTIMS {
         victims.push(stage.world.person().await?);
     }
+    // Those who are there keep the permissions that they were made with.
+    ask_for_permissions(stage, matches!(cause, Cause::Permissions)).await?;
     let server = &stage.world.server;
     let mut operator = Connection::open(server.address).await?;
     let load = Load::start(&server.gateways, others, 200).await?;
@@ -52,10 +116,8 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
             Connection::open(server.gateways[server.gateways.len() - 1]).await?,
         );
         let accepted = [Cell::new(0), Cell::new(0)];
-        let request = Request::json("/v1/operator_api/users/ban", &json!({"id": person.id}))
-            .by(&stage.world.operator)
-            .bytes();
-        let banning = async {
+        let request = cause.command(&person.id).by(&stage.world.operator).bytes();
+        let happening = async {
             while accepted.iter().any(|count| count.get() < BEFORE) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -63,12 +125,12 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
             operator.ask(&request).await?;
             anyhow::Ok((sent, Instant::now()))
         };
-        let (banned, draft, inquiry) = tokio::try_join!(
-            banning,
+        let (happened, draft, inquiry) = tokio::try_join!(
+            happening,
             until_refused(first, draft, &accepted[0]),
             until_refused(second, inquiry, &accepted[1]),
         )?;
-        let (sent, answered) = banned;
+        let (sent, answered) = happened;
         let last = draft.max(inquiry);
         let since = |begin: Instant| last.saturating_duration_since(begin).as_micros();
         from_answer.push(u64::try_from(since(answered))?);
@@ -76,10 +138,10 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
     }
     load.stop().await?;
     let gateways = stage.world.server.gateways.len();
-    let row = |figure: &str, mut times: Vec<u64>| {
+    let row = |figure: String, mut times: Vec<u64>| {
         times.sort_unstable();
         let (p99, most) = (quantile(&times, 0.99), quantile(&times, 1.0));
-        let row = Row::new(figure, format!("p99 {} ms", millis(p99)));
+        let row = Row::new(&figure, format!("p99 {} ms", millis(p99)));
         let row = if gateways == 1 {
             row.aim("p99 ≤ 100 ms", p99 <= AIM_US)
         } else {
@@ -87,21 +149,27 @@ pub(crate) async fn ban(stage: &mut Stage<'_>) -> Result<Vec<Row>> {
             row.aim("p99 ≤ 200 ms, most ≤ 1 s", kept)
         };
         row.note(format!(
-            "p50 {} ms, most {} ms; {BANS} bans, 18 connections with commands",
+            "p50 {} ms, most {} ms; {VICTIMS} users, 18 connections with commands",
             millis(quantile(&times, 0.5)),
             millis(most)
         ))
     };
     Ok(vec![
-        row("Answer to a ban to the last accepted command", from_answer),
         row(
-            "Request of a ban to the last accepted command (its time included)",
+            format!("Answer to a {} to the last accepted command", cause.name()),
+            from_answer,
+        ),
+        row(
+            format!(
+                "Request of a {} to the last accepted command (its time included)",
+                cause.name()
+            ),
             from_request,
         ),
     ])
 }
 
-/// Commands in services other than the one that bans.
+/// Commands in services other than the one where it happens.
 fn commands(person: &Person, listing: &str) -> [Bytes; 2] {
     let draft = json!({"title": "A draft"});
     let inquiry = json!({
@@ -134,10 +202,10 @@ async fn until_refused(
                 accepted.set(accepted.get() + 1);
             }
             401 | 403 => refused += 1,
-            status => bail!("{status} to a banned user: {}", answer.text()),
+            status => bail!("{status}: {}", answer.text()),
         }
         if started.elapsed() > LIMIT {
-            bail!("a banned user's commands are accepted on and on");
+            bail!("commands are accepted on and on");
         }
     }
     Ok(last)

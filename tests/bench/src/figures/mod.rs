@@ -3,10 +3,12 @@
 pub(crate) mod apart;
 pub(crate) mod ban;
 pub(crate) mod check;
+pub(crate) mod erasure;
 pub(crate) mod initiate;
 pub(crate) mod login;
 pub(crate) mod process;
 pub(crate) mod reads;
+pub(crate) mod sign_up;
 pub(crate) mod tokens;
 
 use crate::load::{self, ROUNDS, Rate, Script};
