@@ -2,16 +2,26 @@
 //! in the outbox.
 //!
 //! What stays is the other party's record and the marketplace's: ids, states, times, amounts,
-//! texts of messages and reviews, metadata of listings and transactions.
+//! metadata of listings and transactions, and, unless the marketplace blanks them, the texts of
+//! messages and reviews.
 
-use crate::{Error, store};
+use crate::{Error, erased, store};
 use prost::Message as _;
 use std::collections::{BTreeSet, HashMap};
 use stoa_db::{DbError, Tx, sql};
 use stoa_proto::events::{Envelope, PublicEvent, Resource, envelope::Payload, resource};
 use stoa_proto::{listings, transactions, users};
-use stoa_types::ExtendedData;
 use stoa_types::id::UserId;
+use stoa_types::{ExtendedData, Timestamp};
+
+/// Who is taken out, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Erasure {
+    /// The deleted user.
+    pub user: UserId,
+    /// The texts of the user's messages and reviews go, too.
+    pub texts: bool,
+}
 
 /// Users whose personal data the envelope holds.
 pub fn personal_of(envelope: &Envelope) -> BTreeSet<String> {
@@ -42,10 +52,21 @@ pub fn personal_of_event(event: &PublicEvent) -> BTreeSet<String> {
             Some(resource::Resource::Transaction(transaction)) => {
                 found.extend(transaction.protected_data_writers.values().cloned());
             }
-            _ => {}
+            Some(resource) => found.extend(writer(resource).map(str::to_owned)),
+            None => {}
         }
     }
     found
+}
+
+/// Who wrote the text of a message or review.
+fn writer(resource: &resource::Resource) -> Option<&str> {
+    let writer = match resource {
+        resource::Resource::Message(message) => &message.sender_id,
+        resource::Resource::Review(review) => &review.author_id,
+        _ => return None,
+    };
+    (!writer.is_empty()).then_some(writer.as_str())
 }
 
 fn author(listing: &listings::Listing) -> Option<String> {
@@ -54,11 +75,11 @@ fn author(listing: &listings::Listing) -> Option<String> {
 
 /// Blanks the user's personal values in an envelope and its public events; true when anything
 /// changed.
-pub fn strip(envelope: &mut Envelope, user: UserId) -> bool {
-    let id = user.to_string();
+pub fn strip(envelope: &mut Envelope, erasure: Erasure) -> bool {
+    let id = erasure.user.to_string();
     let mut changed = false;
     for event in &mut envelope.public_events {
-        changed |= strip_event(event, user);
+        changed |= strip_event(event, erasure);
     }
     changed
         | match &mut envelope.payload {
@@ -72,10 +93,10 @@ pub fn strip(envelope: &mut Envelope, user: UserId) -> bool {
 }
 
 /// Blanks the user's personal values in a public event; true when anything changed.
-pub fn strip_event(event: &mut PublicEvent, user: UserId) -> bool {
-    let id = user.to_string();
+pub fn strip_event(event: &mut PublicEvent, erasure: Erasure) -> bool {
+    let id = erasure.user.to_string();
     // What came before may be cut to what changed, without its author and writers.
-    let mut owns_listing = false;
+    let (mut owns_listing, mut wrote_text) = (false, false);
     let mut writers: HashMap<String, String> = HashMap::new();
     for resource in [&event.resource, &event.previous] {
         match resource.as_ref().and_then(|r| r.resource.as_ref()) {
@@ -83,9 +104,11 @@ pub fn strip_event(event: &mut PublicEvent, user: UserId) -> bool {
             Some(resource::Resource::Transaction(transaction)) => {
                 writers.extend(transaction.protected_data_writers.clone());
             }
-            _ => {}
+            Some(resource) => wrote_text |= writer(resource) == Some(&*id),
+            None => {}
         }
     }
+    let blanks_text = erasure.texts && wrote_text;
     owns_listing |= event.resource_type == "listing" && event.personal_of.contains(&id);
     let is_user = event.resource_type == "user" && event.resource_id == id;
     let mut changed = false;
@@ -105,10 +128,17 @@ pub fn strip_event(event: &mut PublicEvent, user: UserId) -> bool {
                 own.extend(transaction.protected_data_writers.clone());
                 strip_transaction(transaction, &id, &own)
             }
+            resource::Resource::Message(message) if blanks_text => blank_text(&mut message.content),
+            resource::Resource::Review(review) if blanks_text => blank_text(&mut review.content),
             _ => false,
         };
     }
     changed
+}
+
+fn blank_text(text: &mut Option<String>) -> bool {
+    text.as_mut()
+        .is_some_and(|text| !std::mem::take(text).is_empty())
 }
 
 fn strip_user(user: &mut users::User) -> bool {
@@ -167,12 +197,19 @@ fn strip_transaction(
     *transaction != before
 }
 
-/// Rewrites up to `limit` envelopes of the own outbox that hold personal data of the user. Returns
-/// how many; a job calls it, a transaction each, until that is 0, then `Db::purge_deleted`.
+/// Rewrites up to `limit` envelopes of the own outbox that hold personal data of the user, and
+/// notes that. Returns how many; a job calls it, a transaction each, until that is 0, then
+/// `Db::purge_deleted`.
 ///
 /// # Errors
 /// Those of the statements.
-pub async fn erase_outbox(tx: &Tx, user: UserId, limit: u32) -> Result<u64, Error> {
+pub async fn erase_outbox(
+    tx: &Tx,
+    erasure: Erasure,
+    limit: u32,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let user = erasure.user;
     let rows: Vec<(String, Vec<u8>)> = tx
         .all_as(sql(store::PERSONAL_OF).bind(user).bind(limit))
         .await?;
@@ -180,7 +217,7 @@ pub async fn erase_outbox(tx: &Tx, user: UserId, limit: u32) -> Result<u64, Erro
     for (id, bytes) in rows {
         let mut envelope = Envelope::decode(bytes.as_slice())
             .map_err(|e| DbError::corrupt("outbox.envelope", e))?;
-        if strip(&mut envelope, user) {
+        if strip(&mut envelope, erasure) {
             let bytes = envelope.encode_to_vec();
             tx.execute_expecting(1, sql(store::REWRITE).bind(bytes).bind(id.as_str()))
                 .await?;
@@ -188,6 +225,7 @@ pub async fn erase_outbox(tx: &Tx, user: UserId, limit: u32) -> Result<u64, Erro
         tx.execute_expecting(1, sql(store::FORGET_PERSONAL).bind(user).bind(id))
             .await?;
     }
+    erased::note(tx, user, "outbox", count, now).await?;
     Ok(count)
 }
 
@@ -198,6 +236,10 @@ mod tests {
     use stoa_types::SeededEntropy;
 
     const MARK: &str = "Ada";
+
+    fn person(user: UserId) -> Erasure {
+        Erasure { user, texts: false }
+    }
 
     fn id(seed: u64) -> UserId {
         UserId::random(&SeededEntropy::new(seed))
@@ -279,8 +321,8 @@ mod tests {
         let user = id(1);
         let mut event = user_event(user);
         assert!(holds_mark(&event));
-        assert!(!strip_event(&mut event, id(2)));
-        assert!(strip_event(&mut event, user));
+        assert!(!strip_event(&mut event, person(id(2))));
+        assert!(strip_event(&mut event, person(user)));
         assert!(!holds_mark(&event));
         let Some(resource::Resource::User(shown)) = event.resource.clone().unwrap().resource else {
             panic!("the event is still about a user");
@@ -290,7 +332,7 @@ mod tests {
         assert_eq!(shown.state.as_deref(), Some("active"));
         assert_eq!(shown.profile_image_id, None);
         assert!(
-            !strip_event(&mut event, user),
+            !strip_event(&mut event, person(user)),
             "a second time changes nothing"
         );
     }
@@ -316,8 +358,8 @@ mod tests {
             ..Envelope::default()
         };
         assert_eq!(personal_of(&envelope), BTreeSet::from([user.to_string()]));
-        assert!(!strip(&mut envelope, id(2)));
-        assert!(strip(&mut envelope, user));
+        assert!(!strip(&mut envelope, person(id(2))));
+        assert!(strip(&mut envelope, person(user)));
         assert!(!holds_mark(&envelope));
         let Some(Payload::Listing(left)) = &envelope.payload else {
             panic!("the payload is still a listing");
@@ -342,7 +384,7 @@ mod tests {
             personal_of: vec![user.to_string()],
             ..PublicEvent::default()
         };
-        assert!(strip_event(&mut event, user));
+        assert!(strip_event(&mut event, person(user)));
         assert!(!holds_mark(&event));
     }
 
@@ -378,7 +420,7 @@ mod tests {
         };
         let both = BTreeSet::from([gone.to_string(), stays.to_string()]);
         assert_eq!(personal_of(&envelope), both);
-        assert!(strip(&mut envelope, gone));
+        assert!(strip(&mut envelope, person(gone)));
         assert!(!holds_mark(&envelope));
         let Some(Payload::Transaction(left)) = &envelope.payload else {
             panic!("the payload is still a transaction");
@@ -403,13 +445,13 @@ mod tests {
             personal_of: vec![user.to_string()],
             ..PublicEvent::default()
         };
-        assert!(!strip_event(&mut event, user));
+        assert!(!strip_event(&mut event, person(user)));
         event.resource = resource(resource::Resource::Review(transactions::Review {
             content: Some(MARK.into()),
             author_id: user.to_string(),
             ..transactions::Review::default()
         }));
-        assert!(!strip_event(&mut event, user));
+        assert!(!strip_event(&mut event, person(user)));
         assert!(holds_mark(&event));
     }
 }

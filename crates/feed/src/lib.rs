@@ -10,6 +10,7 @@
 
 mod consumer;
 pub mod erase;
+pub mod erased;
 mod error;
 mod follower;
 mod jobs;

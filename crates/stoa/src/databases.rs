@@ -3,6 +3,7 @@
 use crate::embedded::synchronous;
 use crate::{DataFolder, Name};
 use anyhow::Context as _;
+use std::path::Path;
 use stoa_config::{Config, Secret};
 use stoa_db::DbConfig;
 
@@ -54,5 +55,22 @@ fn place(
                 .database(name),
             synchronous: synchronous(config),
         },
+    })
+}
+
+/// The database of a service without the lock of its folder, which a running service holds: for
+/// commands that work beside it.
+///
+/// # Errors
+/// When nothing is there.
+pub(crate) fn beside(config: &Config, name: Name, data: &Path) -> anyhow::Result<DbConfig> {
+    if is_postgres(config) {
+        return of(config, name, None);
+    }
+    let path = data.join(format!("{}.sqlite", name.text()));
+    anyhow::ensure!(path.is_file(), "{} is not there", path.display());
+    Ok(DbConfig::Sqlite {
+        path,
+        synchronous: synchronous(config),
     })
 }

@@ -299,6 +299,7 @@ impl PlayedUsers {
             epoch: 0,
             except_sid: None,
             permissions: None,
+            erase_texts: false,
         };
         let slot = LocalSlot::new();
         let sequencer = Sequencer::new(&wiring);

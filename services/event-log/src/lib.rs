@@ -77,7 +77,8 @@ pub fn migrations() -> MigrationSet {
 }
 
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_event_log", "0002_number_gaps").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_event_log", "0002_number_gaps", "0003_erased_texts")
+        .with(&[&stoa_feed::MIGRATIONS]);
 
 /// The running service. Cheap to clone.
 #[derive(Clone)]

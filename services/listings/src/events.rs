@@ -61,7 +61,11 @@ impl Events<'_> {
     /// `listing.deleted` because its author is gone for good: what the person wrote is left out.
     pub(crate) fn erased(&self, old: &Listing, marker: &Listing, author: UserId) -> Envelope {
         let mut envelope = self.deleted(old, marker);
-        stoa_feed::erase::strip(&mut envelope, author);
+        let gone = stoa_feed::erase::Erasure {
+            user: author,
+            texts: false,
+        };
+        stoa_feed::erase::strip(&mut envelope, gone);
         envelope
     }
 

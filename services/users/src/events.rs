@@ -39,10 +39,17 @@ pub(crate) fn epoch_raised(user: &User) -> EnvelopeBuilder {
     envelope("user.epoch-raised", user)
 }
 
-/// A user is gone. The event says what the account was, and nothing of the person.
-pub(crate) fn deleted(old: &User, new: &User) -> EnvelopeBuilder {
+/// A user is gone, and with the user the texts of messages and reviews, if `texts`. The event says
+/// what the account was, and nothing of the person.
+pub(crate) fn deleted(old: &User, new: &User, texts: bool) -> EnvelopeBuilder {
     let previous = change::deleted(old);
-    envelope("user.deleted", new).public_event(with_previous(event("user/deleted", new), previous))
+    let access = pb::UserAccess {
+        erase_texts: texts,
+        ..view::access(new)
+    };
+    EnvelopeBuilder::new("user.deleted", new.id, new.version)
+        .payload(Payload::User(access))
+        .public_event(with_previous(event("user/deleted", new), previous))
 }
 
 fn changed(kind: &str, old: &User, new: &User, settings: AccessSettings) -> EnvelopeBuilder {

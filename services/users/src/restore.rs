@@ -53,6 +53,7 @@ impl Service {
             .settings
             .latest()
             .map_or_else(Default::default, |latest| settings::access_of(&latest));
+        let texts = cx.settings.blanks_texts().unwrap_or_default();
         let changed = cx
             .db
             .write(|tx| async move {
@@ -65,7 +66,7 @@ impl Service {
                 let told = match standing {
                     Standing::Banned => events::banned(&user, &next, settings),
                     Standing::Active => events::unbanned(&user, &next, settings),
-                    Standing::Deleted => events::deleted(&user, &next),
+                    Standing::Deleted => events::deleted(&user, &next, texts),
                 };
                 if standing == Standing::Deleted {
                     store::erasures::erase(&tx, &next, cx.clock.now()).await?;

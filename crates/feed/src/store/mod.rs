@@ -6,7 +6,8 @@ use stoa_db::{MigrationSet, migrations};
 
 /// The tables of this room. A service adds them to its own:
 /// `migrations!("0001_first").with(&[&stoa_feed::MIGRATIONS])`.
-pub const MIGRATIONS: MigrationSet = migrations!("0001_feed", "0002_replicas", "0003_states");
+pub const MIGRATIONS: MigrationSet =
+    migrations!("0001_feed", "0002_replicas", "0003_states", "0004_erased");
 
 stoa_db::statements! {
     /// The last position, the position up to which rows are gone, and the oldest row that waits
@@ -23,6 +24,13 @@ stoa_db::statements! {
               WHERE outbox.ordinal = n.ordinal";
     HEAD = "SELECT head FROM sequencer WHERE id = 1";
     MOVE_HEAD = "UPDATE sequencer SET head = $1 WHERE id = 1";
+
+    /// Adds to what was removed of a user in one place.
+    NOTE_ERASED = "INSERT INTO erased (user_id, place, items, last_at) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (user_id, place) DO UPDATE
+                      SET items = erased.items + excluded.items, last_at = excluded.last_at";
+    ERASED_OF = "SELECT place, items, last_at FROM erased WHERE user_id = $1
+                  ORDER BY last_at, place";
 
     ENVELOPES_AFTER = "SELECT position, envelope FROM outbox
                         WHERE position > $1 ORDER BY position LIMIT $2";

@@ -1,11 +1,13 @@
 use crate::world::{SET, World, emit_one};
 use stoa_db::Db;
-use stoa_feed::erase::erase_outbox;
+use stoa_feed::erase::{Erasure, erase_outbox};
+use stoa_feed::erased;
 use stoa_feed::{EnvelopeBuilder, Origin};
 use stoa_policy::Actor;
 use stoa_proto::events::{PublicEvent, Resource, envelope::Payload, resource};
 use stoa_proto::listings::Listing;
 use stoa_types::Clock as _;
+use stoa_types::Timestamp;
 use stoa_types::id::UserId;
 
 const MARK: &str = "Analytical Engine";
@@ -59,7 +61,10 @@ stoa_testkit::on_every_engine! { SET;
         let mut batches = Vec::new();
         loop {
             let done = db
-                .write(|tx| async move { erase_outbox(&tx, gone, 2).await })
+                .write(|tx| async move {
+                    let gone = Erasure { user: gone, texts: false };
+                    erase_outbox(&tx, gone, 2, Timestamp::from_ms(9)).await
+                })
                 .await
                 .unwrap();
             batches.push(done);
@@ -69,6 +74,13 @@ stoa_testkit::on_every_engine! { SET;
         }
         assert_eq!(batches, [2, 1, 0]);
         assert_eq!(marked(&db).await, 1);
+        let noted = erased::of_user(&db, gone).await.unwrap();
+        let expected = erased::Erased {
+            place: "outbox".into(),
+            items: 3,
+            at: Timestamp::from_ms(9),
+        };
+        assert_eq!(noted, [expected]);
         owner.sequencer.pass().await.unwrap();
         let left = crate::world::stamped(&db).await;
         assert_eq!(left.len(), 4);

@@ -161,6 +161,7 @@ pub(crate) fn access(user: UserId, version: u64, state: &str) -> UserAccess {
             initiate_transactions: true,
             read: true,
         }),
+        erase_texts: false,
     }
 }
 

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use stoa_auth::{Key, Rotation};
 use stoa_config::Config;
-use stoa_db::{Db, DbConfig};
+use stoa_db::Db;
 use stoa_types::{OsEntropy, SystemClock, Timestamp};
 
 /// Lists and moves the keys that sign access tokens. A key is staged, then promoted; the former
@@ -65,7 +65,8 @@ impl Keys {
                 .unwrap_or_else(|| self.data.join("master.key")),
         )
         .context("keys.master")?;
-        let db = Db::open(&self.place(&config)?, &stoa_auth::migrations())
+        let place = databases::beside(&config, Name::Auth, &self.data)?;
+        let db = Db::open(&place, &stoa_auth::migrations())
             .await
             .context("the database of auth cannot be opened")?;
         let (clock, entropy) = (SystemClock, OsEntropy);
@@ -87,19 +88,6 @@ impl Keys {
         std::io::stdout()
             .write_all(text.as_bytes())
             .context("standard output is closed")
-    }
-
-    /// The database without the lock of its folder, which a running service holds.
-    fn place(&self, config: &Config) -> anyhow::Result<DbConfig> {
-        if databases::is_postgres(config) {
-            return databases::of(config, Name::Auth, None);
-        }
-        let path = self.data.join(format!("{}.sqlite", Name::Auth.text()));
-        anyhow::ensure!(path.is_file(), "{} is not there", path.display());
-        Ok(DbConfig::Sqlite {
-            path,
-            synchronous: embedded::synchronous(config),
-        })
     }
 }
 

@@ -11,6 +11,7 @@ mod migrate;
 mod process;
 mod restore;
 mod serve;
+mod users;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Moves the keys that sign access tokens.
     Keys(keys::Keys),
+    /// Looks at what became of users.
+    Users(users::Users),
     /// Makes certificates.
     Certs(certs::Certs),
     /// Looks at the configuration.
@@ -53,6 +56,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Migrate(migrate) => migrate.run(),
             Command::Keys(keys) => keys.run(),
+            Command::Users(users) => users.run(),
             Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
             Command::Adopt(adopt) => adopt.run(),

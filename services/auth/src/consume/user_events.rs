@@ -16,7 +16,7 @@ use std::sync::Arc;
 use stoa_db::Tx;
 use stoa_feed::projections::actors::decode;
 use stoa_feed::projections::{UserChange, UserReaction};
-use stoa_feed::{Error, Origin, USER_STATE};
+use stoa_feed::{Error, Origin, USER_STATE, erased};
 use stoa_policy::UserState;
 use stoa_types::{Clock, Entropy};
 
@@ -62,7 +62,8 @@ impl UserReaction for UserEvents {
             }
             "user.deleted" => {
                 let entry = state(UserState::Deleted);
-                sessions::end_of_user(tx, user, None, "user-deleted", now).await?;
+                let ended = sessions::end_of_user(tx, user, None, "user-deleted", now).await?;
+                erased::note(tx, user, "sessions", ended, now).await?;
                 revocations::end_bans(tx, user, entry.keep_until_ms).await?;
                 vec![entry, epoch()]
             }

@@ -162,28 +162,29 @@ pub(crate) async fn end(
     Ok(ended == 1)
 }
 
-/// Ends all sessions of a user but one, and gives that one the user's epoch.
+/// Ends all sessions of a user but one, and gives that one the user's epoch. How many ended.
 pub(crate) async fn end_of_user(
     tx: &Tx,
     user: UserId,
     spared: Option<(SessionId, i64)>,
     reason: &str,
     now: Timestamp,
-) -> Result<(), DbError> {
+) -> Result<u64, DbError> {
     let but = spared.map_or_else(Uuid::nil, |(session, _)| session.uuid());
-    tx.execute(
-        sql(END_SESSIONS_OF_USER)
-            .bind(now)
-            .bind(reason)
-            .bind(user)
-            .bind(but),
-    )
-    .await?;
+    let ended = tx
+        .execute(
+            sql(END_SESSIONS_OF_USER)
+                .bind(now)
+                .bind(reason)
+                .bind(user)
+                .bind(but),
+        )
+        .await?;
     if let Some((session, epoch)) = spared {
         tx.execute(sql(STAMP_EPOCH).bind(epoch).bind(session).bind(user))
             .await?;
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// Ends every session there is.

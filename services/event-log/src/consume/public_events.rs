@@ -5,6 +5,7 @@ use crate::store::log;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stoa_db::Tx;
+use stoa_feed::erase::Erasure;
 use stoa_feed::{Consume, Error, Needs, USER_STATE};
 use stoa_proto::events::{Envelope, envelope::Payload};
 use stoa_types::Clock;
@@ -47,7 +48,7 @@ impl Consume for PublicEvents {
     /// A fixed number of statements for any number of envelopes.
     async fn apply_all(&self, tx: &Tx, envelopes: &[Envelope]) -> Result<(), Error> {
         let gone = envelopes.iter().filter_map(deleted_user);
-        let gone = gone.collect::<Result<BTreeSet<UserId>, Error>>()?;
+        let gone = gone.collect::<Result<BTreeSet<Erasure>, Error>>()?;
         let mut entries: Vec<Entry> = envelopes.iter().flat_map(Entry::of).collect();
         if entries.is_empty() && gone.is_empty() {
             return Ok(());
@@ -76,13 +77,16 @@ impl Consume for PublicEvents {
     }
 }
 
-fn deleted_user(envelope: &Envelope) -> Option<Result<UserId, Error>> {
-    let deletion = match (envelope.r#type.as_str(), &envelope.payload) {
-        ("user.deleted", _) => true,
-        (USER_STATE, Some(Payload::User(access))) => access.state == "deleted",
-        _ => false,
+fn deleted_user(envelope: &Envelope) -> Option<Result<Erasure, Error>> {
+    let texts = match (envelope.r#type.as_str(), &envelope.payload) {
+        ("user.deleted" | USER_STATE, Some(Payload::User(access))) if access.state == "deleted" => {
+            access.erase_texts
+        }
+        ("user.deleted", _) => false,
+        _ => return None,
     };
-    deletion.then(|| UserId::parse(&envelope.aggregate_id).map_err(Error::effect))
+    let user = UserId::parse(&envelope.aggregate_id).map_err(Error::effect);
+    Some(user.map(|user| Erasure { user, texts }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What one envelope adds to the log.
 
 use std::collections::BTreeSet;
-use stoa_feed::erase;
+use stoa_feed::erase::{self, Erasure};
 use stoa_policy::Level;
 use stoa_proto::events::{Envelope, EventActor, PublicEvent};
 use stoa_types::Timestamp;
@@ -40,11 +40,12 @@ impl Entry {
     }
 
     /// Takes out the personal data of those of its users who are erased.
-    pub(crate) fn strip(&mut self, erased: &BTreeSet<UserId>) {
-        for user in self.personal.intersection(erased) {
-            erase::strip_event(&mut self.event, *user);
+    pub(crate) fn strip(&mut self, erased: &[Erasure]) {
+        for erasure in erased {
+            if self.personal.remove(&erasure.user) {
+                erase::strip_event(&mut self.event, *erasure);
+            }
         }
-        self.personal.retain(|user| !erased.contains(user));
     }
 }
 
@@ -104,6 +105,13 @@ mod tests {
         );
     }
 
+    fn gone(user: u128) -> Erasure {
+        Erasure {
+            user: UserId::parse(&id(user)).unwrap(),
+            texts: false,
+        }
+    }
+
     #[test]
     fn stripping_leaves_the_others_of_an_event_alone() {
         let told = envelope(
@@ -112,9 +120,9 @@ mod tests {
         );
         let mut entry = Entry::of(&told).remove(0);
         let before = entry.clone();
-        entry.strip(&BTreeSet::from([UserId::parse(&id(4)).unwrap()]));
+        entry.strip(&[gone(4)]);
         assert_eq!(entry, before);
-        entry.strip(&BTreeSet::from([UserId::parse(&id(3)).unwrap()]));
+        entry.strip(&[gone(3)]);
         assert!(entry.personal.is_empty());
         assert!(!format!("{:?}", entry.event).contains("Secret title"));
     }

@@ -28,10 +28,11 @@ impl FinishErasures {
         if users.is_empty() {
             return Ok(false);
         }
-        for user in &users {
+        for gone in &users {
+            let now = self.clock.now();
             while self
                 .db
-                .write(|tx| async move { erasures::strip(&tx, *user, BATCH).await })
+                .write(|tx| async move { erasures::strip(&tx, *gone, BATCH, now).await })
                 .await?
                 > 0
             {}
@@ -49,6 +50,7 @@ impl FinishErasures {
 mod tests {
     use super::*;
     use crate::testing::{apply, envelope, id, listing_event, user_deleted};
+    use stoa_feed::erase::Erasure;
     use stoa_proto::events::{PublicEvent, Resource, resource};
     use stoa_proto::transactions::Transaction;
     use stoa_types::id::UserId;
@@ -110,7 +112,10 @@ mod tests {
             // Half-way the process stops.
             let gone = UserId::parse(&id(30)).unwrap();
             let stripped = db
-                .write(|tx| async move { erasures::strip(&tx, gone, 10).await })
+                .write(|tx| async move {
+                    let erasure = Erasure { user: gone, texts: false };
+                    erasures::strip(&tx, erasure, 10, Timestamp::from_ms(7000)).await
+                })
                 .await
                 .unwrap();
             assert_eq!(stripped, 10);
@@ -125,6 +130,11 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(tombstones, [(gone, 5000, Some(9000))]);
+            // And the report can tell.
+            let noted = stoa_feed::erased::of_user(&db, gone).await.unwrap();
+            let noted: Vec<_> = noted.iter().map(|e| (e.place.as_str(), e.items, e.at.as_ms())).collect();
+            let events = u64::from(BATCH) + 5;
+            assert_eq!(noted, [("disk", 1, 9000), ("events", events, 9000)]);
         }
 
         // Each takes another writer's key out of the same events.
@@ -140,7 +150,10 @@ mod tests {
                 let (db, user) = (db.clone(), UserId::parse(&id(user)).unwrap());
                 async move {
                     while db
-                        .write(|tx| async move { erasures::strip(&tx, user, 3).await })
+                        .write(|tx| async move {
+                            let erasure = Erasure { user, texts: false };
+                            erasures::strip(&tx, erasure, 3, Timestamp::from_ms(7000)).await
+                        })
                         .await
                         .unwrap()
                         > 0

@@ -3,7 +3,8 @@
 use super::REWRITING;
 use prost::Message as _;
 use stoa_db::{Db, DbError, Tx, sql};
-use stoa_feed::erase::strip_event;
+use stoa_feed::erase::{Erasure, strip_event};
+use stoa_feed::erased;
 use stoa_proto::events::PublicEvent;
 use stoa_types::Timestamp;
 use stoa_types::id::UserId;
@@ -11,7 +12,7 @@ use stoa_types::id::UserId;
 stoa_db::statements! {
     /// Erasures that are not finished, oldest first.
     UNFINISHED =
-        "SELECT user_id
+        "SELECT user_id, texts
            FROM erased_users
           WHERE finished_at IS NULL
           ORDER BY erased_at, user_id
@@ -30,19 +31,26 @@ stoa_db::statements! {
 }
 
 /// Users whose values may still be in the log or on the disk, at most 1,000.
-pub(crate) async fn unfinished(db: &Db) -> Result<Vec<UserId>, DbError> {
-    let rows: Vec<(UserId,)> = db.all_as(UNFINISHED).await?;
-    Ok(rows.into_iter().map(|(user,)| user).collect())
+pub(crate) async fn unfinished(db: &Db) -> Result<Vec<Erasure>, DbError> {
+    let rows: Vec<(UserId, bool)> = db.all_as(UNFINISHED).await?;
+    let gone = rows.into_iter();
+    Ok(gone.map(|(user, texts)| Erasure { user, texts }).collect())
 }
 
 /// Strips up to `limit` stored events of the user and gives their number; 0: none is left.
-pub(crate) async fn strip(tx: &Tx, user: UserId, limit: u32) -> Result<usize, DbError> {
+pub(crate) async fn strip(
+    tx: &Tx,
+    erasure: Erasure,
+    limit: u32,
+    now: Timestamp,
+) -> Result<usize, DbError> {
+    let user = erasure.user;
     tx.lock_exclusive(REWRITING).await?;
     let rows: Vec<(i64, Vec<u8>)> = tx.all_as(sql(EVENTS_OF).bind(user).bind(limit)).await?;
     for (number, bytes) in &rows {
         let mut event = PublicEvent::decode(bytes.as_slice())
             .map_err(|why| DbError::corrupt("events.event", why))?;
-        if strip_event(&mut event, user) {
+        if strip_event(&mut event, erasure) {
             let bytes = event.encode_to_vec();
             tx.execute_expecting(1, sql(REWRITE).bind(*number).bind(bytes))
                 .await?;
@@ -50,14 +58,17 @@ pub(crate) async fn strip(tx: &Tx, user: UserId, limit: u32) -> Result<usize, Db
         tx.execute_expecting(1, sql(FORGET).bind(user).bind(*number))
             .await?;
     }
+    erased::note(tx, user, "events", rows.len() as u64, now).await?;
     Ok(rows.len())
 }
 
 /// Notes that nothing of these users is left.
-pub(crate) async fn finish(tx: &Tx, users: &[UserId], now: Timestamp) -> Result<(), DbError> {
-    for user in users {
+pub(crate) async fn finish(tx: &Tx, gone: &[Erasure], now: Timestamp) -> Result<(), DbError> {
+    for Erasure { user, .. } in gone {
         // Another replica may have been faster.
-        tx.execute(sql(FINISH).bind(*user).bind(now)).await?;
+        if tx.execute(sql(FINISH).bind(*user).bind(now)).await? == 1 {
+            erased::note(tx, *user, erased::DISK, 1, now).await?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::domain::entry::Entry;
 use prost::Message as _;
 use std::collections::{BTreeSet, HashSet};
 use stoa_db::{Bind as _, DbError, SqlBuilder, Tx, Value, sql};
+use stoa_feed::erase::Erasure;
 use stoa_types::Timestamp;
 use stoa_types::id::UserId;
 
@@ -42,26 +43,35 @@ pub(crate) async fn take_numbers(tx: &Tx, count: usize) -> Result<i64, DbError> 
 }
 
 /// Writes the tombstones of users; after [`take_numbers`].
-pub(crate) async fn bury(tx: &Tx, users: &BTreeSet<UserId>, now: Timestamp) -> Result<(), DbError> {
+pub(crate) async fn bury(
+    tx: &Tx,
+    users: &BTreeSet<Erasure>,
+    now: Timestamp,
+) -> Result<(), DbError> {
     if users.is_empty() {
         return Ok(());
     }
-    let users: Vec<UserId> = users.iter().copied().collect();
-    let mut rows = SqlBuilder::new("INSERT INTO erased_users (user_id, erased_at) VALUES ");
-    rows.push_rows(&users, |user| [user.value(), now.value()]);
+    let users: Vec<Erasure> = users.iter().copied().collect();
+    let mut rows = SqlBuilder::new("INSERT INTO erased_users (user_id, texts, erased_at) VALUES ");
+    rows.push_rows(&users, |gone| {
+        [gone.user.value(), gone.texts.value(), now.value()]
+    });
     rows.push(" ON CONFLICT (user_id) DO NOTHING");
     tx.execute(rows).await.map(drop)
 }
 
 /// Those of the users who are erased; after [`take_numbers`].
-pub(crate) async fn erased(tx: &Tx, users: &BTreeSet<UserId>) -> Result<BTreeSet<UserId>, DbError> {
+pub(crate) async fn erased(tx: &Tx, users: &BTreeSet<UserId>) -> Result<Vec<Erasure>, DbError> {
     let users: Vec<UserId> = users.iter().copied().collect();
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     for part in users.chunks(ROWS) {
-        let mut q = SqlBuilder::new("SELECT user_id FROM erased_users WHERE user_id IN ");
+        let mut q = SqlBuilder::new("SELECT user_id, texts FROM erased_users WHERE user_id IN ");
         q.push_list(part.iter().copied());
-        let rows: Vec<(UserId,)> = tx.all_as(q).await?;
-        found.extend(rows.into_iter().map(|(user,)| user));
+        let rows: Vec<(UserId, bool)> = tx.all_as(q).await?;
+        found.extend(
+            rows.into_iter()
+                .map(|(user, texts)| Erasure { user, texts }),
+        );
     }
     Ok(found)
 }

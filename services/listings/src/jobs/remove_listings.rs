@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::{DbError, Tx};
 use stoa_feed::projections::actors;
-use stoa_feed::{Origin, emit, erase};
+use stoa_feed::{Origin, emit, erase, erased};
 
 /// Listings deleted in one transaction.
 const LISTINGS: u32 = 50;
@@ -42,8 +42,13 @@ impl RemoveListings {
                     Err(other) => return Err(other.into()),
                 }
             }
-            let removal = &removal;
-            let finish = |tx: Tx| async move { store::finish_removal(&tx, removal).await };
+            let (removal, now) = (&removal, self.core.clock.now());
+            let finish = |tx: Tx| async move {
+                if removal.erase {
+                    erased::note(&tx, removal.user, erased::DISK, 1, now).await?;
+                }
+                store::finish_removal(&tx, removal).await
+            };
             self.core.db.write(finish).await?;
         }
         Ok(any)
@@ -67,8 +72,13 @@ impl RemoveListings {
     }
 
     async fn erase_some(&self, removal: &Removal) -> Result<bool, Error> {
-        let user = removal.user;
-        let work = |tx: Tx| async move { erase::erase_outbox(&tx, user, ENVELOPES).await };
+        let now = self.core.clock.now();
+        // Nobody's messages are in this service.
+        let gone = erase::Erasure {
+            user: removal.user,
+            texts: false,
+        };
+        let work = |tx: Tx| async move { erase::erase_outbox(&tx, gone, ENVELOPES, now).await };
         Ok(self.core.db.write(work).await? > 0)
     }
 }
@@ -96,6 +106,10 @@ pub(crate) async fn delete_batch(
             false => events.changed(listing, &marker),
         });
         markers.push(marker);
+    }
+    if removal.erase {
+        let (count, now) = (markers.len() as u64, core.clock.now());
+        erased::note(tx, removal.user, "listings", count, now).await?;
     }
     emit(tx, envelopes).await?;
     Ok(markers)

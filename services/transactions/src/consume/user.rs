@@ -5,6 +5,7 @@ use crate::store::erasures;
 use std::sync::Arc;
 use stoa_db::Tx;
 use stoa_feed::Error;
+use stoa_feed::erase::Erasure;
 use stoa_feed::projections::{UserChange, UserReaction};
 use stoa_proto::events::Envelope;
 use tokio::sync::Notify;
@@ -19,7 +20,11 @@ pub(crate) struct UserGone {
 impl UserReaction for UserGone {
     async fn apply(&self, tx: &Tx, change: UserChange<'_>) -> Result<(), Error> {
         if change.access.state == "deleted" {
-            tx.execute(erasures::begin(change.user)).await?;
+            let erasure = Erasure {
+                user: change.user,
+                texts: change.access.erase_texts,
+            };
+            tx.execute(erasures::begin(erasure)).await?;
         }
         Ok(())
     }

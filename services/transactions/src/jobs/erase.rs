@@ -7,6 +7,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::store::{dialect, erasures, timers, transactions};
 use stoa_db::{Tx, sql};
+use stoa_feed::erase::{Erasure, erase_outbox};
+use stoa_feed::erased;
 use stoa_types::id::{TransactionId, UserId};
 
 /// Envelopes of the outbox that one transaction rewrites.
@@ -18,35 +20,40 @@ const ENVELOPES: u32 = 50;
 /// Those of the statements; what was done stays done.
 pub(crate) async fn run_all(context: &Context) -> Result<bool, Error> {
     let mut any = false;
-    while let Some((user, after)) = context.db.opt_as(erasures::next()).await? {
+    while let Some((user, texts, after)) = context.db.opt_as(erasures::next()).await? {
         any = true;
-        erase(context, user, after).await?;
+        erase(context, Erasure { user, texts }, after).await?;
     }
     Ok(any)
 }
 
-async fn erase(context: &Context, user: UserId, mut after: String) -> Result<(), Error> {
+async fn erase(context: &Context, gone: Erasure, mut after: String) -> Result<(), Error> {
+    let user = gone.user;
     loop {
         let from = after.as_str();
         let reached = context
             .db
-            .write(move |tx| async move { batch(&tx, context, user, from).await })
+            .write(move |tx| async move { batch(&tx, context, gone, from).await })
             .await?;
         match reached {
             Some(id) => after = id.to_string(),
             None => break,
         }
     }
+    let now = context.real_clock.now();
     while context
         .db
-        .write(|tx| async move { stoa_feed::erase::erase_outbox(&tx, user, ENVELOPES).await })
+        .write(|tx| async move { erase_outbox(&tx, gone, ENVELOPES, now).await })
         .await?
         > 0
     {}
     context.db.purge_deleted().await?;
     context
         .db
-        .write(|tx| async move { tx.execute(erasures::finish(user)).await })
+        .write(|tx| async move {
+            erased::note(&tx, user, erased::DISK, 1, now).await?;
+            tx.execute(erasures::finish(user)).await
+        })
         .await?;
     tracing::info!(%user, "What a deleted user left was removed");
     Ok(())
@@ -56,9 +63,10 @@ async fn erase(context: &Context, user: UserId, mut after: String) -> Result<(),
 async fn batch(
     tx: &Tx,
     context: &Context,
-    user: UserId,
+    gone: Erasure,
     after: &str,
 ) -> Result<Option<TransactionId>, Error> {
+    let user = gone.user;
     let ids: Vec<(TransactionId,)> = tx
         .all_as(sql(transactions::IDS_OF_USER).bind(user).bind(after))
         .await?;
@@ -69,6 +77,10 @@ async fn batch(
         .await?;
     for (id,) in ids {
         clean(tx, context, user, id).await?;
+        if gone.texts {
+            let blanked = erasures::blank_texts(tx, id, user).await?;
+            erased::note(tx, user, "texts", blanked, context.real_clock.now()).await?;
+        }
     }
     Ok(Some(last))
 }
@@ -90,6 +102,7 @@ async fn clean(tx: &Tx, context: &Context, user: UserId, id: TransactionId) -> R
     run.protected_data = protected_data;
     tx.execute_expecting(1, transactions::update(&before.moved_to(run)))
         .await?;
+    erased::note(tx, user, "protected data", 1, context.real_clock.now()).await?;
     Ok(())
 }
 
@@ -151,6 +164,42 @@ mod tests {
             world.pass(30 * DAY).await;
             assert_eq!(world.tx(&id).await.state, "state/open");
             assert_eq!(world.tx(&other).await.state, "state/requested");
+        }
+
+        // contract: users section 8 (`erasure.texts`)
+        async fn texts_go_with_their_writer_where_the_marketplace_says_so(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            world.transition(&user(PROVIDER), &id, "transition/accept", "").await.unwrap();
+            world.pass(7 * DAY).await;
+            world.send(&user(CUSTOMER), &id, "hidden words").await.unwrap();
+            world.send(&user(PROVIDER), &id, "words that stay").await.unwrap();
+            for (writer, transition) in [
+                (PROVIDER, "transition/review-1-by-provider"),
+                (CUSTOMER, "transition/review-2-by-customer"),
+            ] {
+                let review = format!(r#"{{"reviewRating":4,"reviewContent":"hidden by {writer}"}}"#);
+                world.transition(&user(writer), &id, transition, &review).await.unwrap();
+            }
+            world.erase_with_texts(CUSTOMER).await;
+
+            let parts = world.parts(&user(PROVIDER), &id).await;
+            let said: Vec<_> = parts.messages.iter().map(|m| m.content.as_deref()).collect();
+            assert_eq!(said, [Some(""), Some("words that stay")]);
+            let of = |writer: UserId| {
+                let reviews = parts.reviews.iter();
+                let mut by = reviews.filter(move |review| review.author_id == writer.to_string());
+                by.next().map(|review| (review.rating, review.content.clone().unwrap()))
+            };
+            assert_eq!(of(CUSTOMER), Some((Some(4), String::new())));
+            assert_eq!(of(PROVIDER), Some((Some(4), format!("hidden by {PROVIDER}"))));
+            let told = format!("{:?}", world.envelopes().await);
+            assert!(!told.contains("hidden words"), "{told}");
+            assert!(!told.contains(&format!("hidden by {CUSTOMER}")), "{told}");
+            assert!(told.contains("words that stay"));
+            let noted = stoa_feed::erased::of_user(&world.cx().db, CUSTOMER).await.unwrap();
+            let texts = noted.iter().find(|erased| erased.place == "texts").unwrap();
+            assert_eq!(texts.items, 2);
         }
 
         async fn an_erasure_goes_on_over_many_batches(db: Db) {

@@ -16,8 +16,12 @@ pub(crate) mod transactions;
 use stoa_db::{MigrationSet, migrations};
 
 /// The tables of this service and of its feed.
-pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_transactions", "0002_attempt_ends_by_time").with(&[&stoa_feed::MIGRATIONS]);
+pub(crate) const MIGRATIONS: MigrationSet = migrations!(
+    "0001_transactions",
+    "0002_attempt_ends_by_time",
+    "0003_erased_texts"
+)
+.with(&[&stoa_feed::MIGRATIONS]);
 
 #[cfg(test)]
 mod tests {

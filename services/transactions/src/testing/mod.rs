@@ -240,6 +240,30 @@ impl World {
 
     /// Makes a user, or the next state of one; told by the feed.
     pub(crate) fn set_user(&self, user: UserId, state: &str, permissions: users::Permissions) {
+        self.say_user(
+            user,
+            users::UserAccess {
+                state: state.into(),
+                permissions: Some(permissions),
+                ..users::UserAccess::default()
+            },
+        );
+    }
+
+    /// A user is deleted, where texts go with their writers.
+    pub(crate) async fn erase_with_texts(&self, user: UserId) {
+        self.say_user(
+            user,
+            users::UserAccess {
+                state: "deleted".into(),
+                erase_texts: true,
+                ..users::UserAccess::default()
+            },
+        );
+        self.drain().await;
+    }
+
+    fn say_user(&self, user: UserId, access: users::UserAccess) {
         let mut states = self.users.states.lock();
         let version = states
             .get(&user.to_string())
@@ -247,15 +271,12 @@ impl World {
         let access = users::UserAccess {
             user_id: user.to_string(),
             version,
-            state: state.into(),
-            epoch: 0,
-            except_sid: None,
-            permissions: Some(permissions),
+            ..access
         };
         states.insert(user.to_string(), access.clone());
         self.neighbours.users_feed.push(Envelope {
             id: Uuid::from_u128(u128::from(version) << 64 | user.uuid().as_u128()).to_string(),
-            r#type: match state {
+            r#type: match access.state.as_str() {
                 "deleted" => "user.deleted",
                 "banned" => "user.banned",
                 _ => "user.updated",

@@ -61,6 +61,7 @@ pub(crate) fn access(user: &User) -> pb::UserAccess {
         epoch,
         except_sid: except_session.map(|session| session.to_string()),
         permissions: Some(shown_permissions(permissions)),
+        erase_texts: false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::store::erasures;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::Db;
-use stoa_feed::erase::erase_outbox;
+use stoa_feed::erase::{Erasure, erase_outbox};
 use stoa_types::Clock;
 
 /// How often it looks for what is left over: from before a restart, or after a failure.
@@ -30,9 +30,15 @@ impl FinishErasure {
             return Ok(false);
         }
         for user in &users {
+            let now = self.clock.now();
+            // Nobody's texts are in this service.
+            let gone = Erasure {
+                user: *user,
+                texts: false,
+            };
             while self
                 .db
-                .write(|tx| async move { erase_outbox(&tx, *user, BATCH).await })
+                .write(|tx| async move { erase_outbox(&tx, gone, BATCH, now).await })
                 .await?
                 > 0
             {}

@@ -18,6 +18,7 @@ pub(super) async fn delete(
 ) -> Result<pb::User, Error> {
     let id = user_id(SourceKind::Body, &request.id)?;
     let settings = cx.settings_for(&caller).await?;
+    let texts = cx.settings.blanks_texts()?;
     let caller = &caller;
     let gone = cx
         .db
@@ -29,7 +30,8 @@ pub(super) async fn delete(
             let user = user.ok_or(Error::UserNotFound)?;
             let gone = user.deleted()?;
             store::erasures::erase(&tx, &gone, cx.clock.now()).await?;
-            cx.emit(&tx, caller, events::deleted(&user, &gone)).await?;
+            cx.emit(&tx, caller, events::deleted(&user, &gone, texts))
+                .await?;
             Ok::<_, Error>(gone)
         })
         .await?;

@@ -23,6 +23,7 @@ pub(super) async fn delete_current(
             request.current_password,
         )
         .await?;
+    let texts = cx.settings.blanks_texts()?;
     let (caller, checked) = (&caller, checked.as_str());
     let gone = cx
         .db
@@ -41,7 +42,8 @@ pub(super) async fn delete_current(
             }
             let gone = user.deleted()?;
             store::erasures::erase(&tx, &gone, cx.clock.now()).await?;
-            cx.emit(&tx, caller, events::deleted(&user, &gone)).await?;
+            cx.emit(&tx, caller, events::deleted(&user, &gone, texts))
+                .await?;
             Ok(gone)
         })
         .await?;

@@ -21,7 +21,7 @@ pub(crate) async fn take_primary(tx: &Tx, key: &EmailKey, user: UserId) -> Resul
     Ok(tx.execute(take).await? == 1)
 }
 
-/// Gives back all addresses of a user.
-pub(crate) async fn free(tx: &Tx, user: UserId) -> Result<(), DbError> {
-    tx.execute(sql(FREE).bind(user)).await.map(drop)
+/// Gives back all addresses of a user; how many those were.
+pub(crate) async fn free(tx: &Tx, user: UserId) -> Result<u64, DbError> {
+    tx.execute(sql(FREE).bind(user)).await
 }

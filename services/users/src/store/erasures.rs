@@ -3,6 +3,7 @@
 use crate::domain::user::User;
 use crate::store::{addresses, users};
 use stoa_db::{Db, DbError, Tx, sql};
+use stoa_feed::erased;
 use stoa_types::Timestamp;
 use stoa_types::id::UserId;
 
@@ -24,7 +25,9 @@ stoa_db::statements! {
 /// still to be done.
 pub(crate) async fn erase(tx: &Tx, gone: &User, now: Timestamp) -> Result<(), DbError> {
     users::replace(tx, gone).await?;
-    addresses::free(tx, gone.id).await?;
+    let addresses = addresses::free(tx, gone.id).await?;
+    erased::note(tx, gone.id, "account", 1, now).await?;
+    erased::note(tx, gone.id, "addresses", addresses, now).await?;
     tx.execute_expecting(1, sql(NOTE).bind(gone.id).bind(now))
         .await
 }
@@ -40,6 +43,7 @@ pub(crate) async fn purged(tx: &Tx, users: &[UserId], now: Timestamp) -> Result<
     for user in users {
         tx.execute_expecting(1, sql(PURGED).bind(*user).bind(now))
             .await?;
+        erased::note(tx, *user, erased::DISK, 1, now).await?;
     }
     Ok(())
 }

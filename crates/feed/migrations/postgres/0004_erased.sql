@@ -1,0 +1,8 @@
+-- What was removed of each deleted user here, for the report of it: counts and times, no values.
+CREATE TABLE erased (
+    user_id TEXT COLLATE "C" NOT NULL,
+    place TEXT COLLATE "C" NOT NULL,
+    items BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, place)
+);

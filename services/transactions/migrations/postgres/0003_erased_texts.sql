@@ -1,0 +1,2 @@
+-- Whether the texts that a deleted user wrote are blanked, too.
+ALTER TABLE erasures ADD COLUMN texts BOOLEAN NOT NULL DEFAULT FALSE;
