@@ -103,7 +103,8 @@ async fn take(context: &Context, timer: &DueTimer) -> Result<(), Error> {
     };
     match transition::step(context, &caused, wanted).await {
         Ok(_) => Ok(()),
-        // The transaction has moved on.
+        // The transaction has moved on, or the timer is another process's now, which is then left
+        // to that one.
         Err(Error::NotFound | Error::TransactionNotFound) => {
             change(context, timers::drop_one(timer)).await.map(drop)
         }
@@ -385,6 +386,29 @@ mod tests {
             for id in ids {
                 assert_eq!(world.tx(&id).await.transitions.len(), 2);
             }
+            assert!(statuses(&world).await.is_empty());
+        }
+
+        // contract: engine E47 (clocks that differ)
+        async fn who_lost_a_timer_to_another_leaves_it_to_that_one(db: Db) {
+            let world = World::new(db).await;
+            let id = world.requested().await.id;
+            let other = world.ahead_by(3_600_000).await;
+            other.drain().await;
+            world.clock.advance_ms(6 * DAY);
+            other.clock.advance_ms(6 * DAY);
+            let mut held = Vec::new();
+            for world in [&world, &other] {
+                let cx = world.cx();
+                let due = timers::due(cx.clock.now(), cx.real_clock.now());
+                let due: Vec<DueTimer> = cx.db.all_as(due).await.unwrap();
+                let [timer] = <[DueTimer; 1]>::try_from(due).unwrap();
+                held.push(claim(cx, timer).await.unwrap().unwrap());
+            }
+            super::take(world.cx(), &held[0]).await.unwrap();
+            assert_eq!(world.tx(&id).await.transitions.len(), 1);
+            super::take(other.cx(), &held[1]).await.unwrap();
+            assert_eq!(world.tx(&id).await.transitions.len(), 2);
             assert!(statuses(&world).await.is_empty());
         }
 

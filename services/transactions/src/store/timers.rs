@@ -32,7 +32,8 @@ statements! {
         "UPDATE timers SET status = 'cancelled' WHERE transaction_id = $1 AND status = 'scheduled'";
     /// A transaction that moves on leaves every timer of its last state behind.
     CLEAR = "DELETE FROM timers WHERE transaction_id = $1";
-    DROP_ONE = "DELETE FROM timers WHERE id = $1";
+    /// Only under the own claim.
+    DROP_ONE = "DELETE FROM timers WHERE id = $1 AND lease_until = $2";
     /// The transition is still the one that scheduled it, under the own claim.
     HELD =
         "SELECT id FROM timers
@@ -143,7 +144,7 @@ pub(crate) fn clear(transaction: TransactionId) -> Sql {
     sql(CLEAR).bind(transaction)
 }
 
-/// Removes one timer.
+/// Removes one timer, unless another process has claimed it since.
 pub(crate) fn drop_one(timer: &DueTimer) -> Sql {
-    sql(DROP_ONE).bind(timer.id)
+    sql(DROP_ONE).bind(timer.id).bind(timer.lease_until)
 }
