@@ -431,27 +431,41 @@ mod tests {
         assert_eq!(personal_of(&envelope), BTreeSet::from([stays.to_string()]));
     }
 
+    // contract: security S46 (events), users section 8 (`erasure.texts`)
     #[test]
-    // contract: security S46 (events)
-    fn texts_of_messages_and_reviews_stay() {
-        let user = id(1);
-        let mut event = PublicEvent {
-            resource_type: "message".into(),
-            resource: resource(resource::Resource::Message(transactions::Message {
-                content: Some(MARK.into()),
-                sender_id: user.to_string(),
-                ..transactions::Message::default()
-            })),
-            personal_of: vec![user.to_string()],
-            ..PublicEvent::default()
-        };
-        assert!(!strip_event(&mut event, person(user)));
-        event.resource = resource(resource::Resource::Review(transactions::Review {
+    fn texts_of_messages_and_reviews_stay_unless_the_marketplace_blanks_them() {
+        let (writer, other) = (id(1), id(2));
+        let message = resource::Resource::Message(transactions::Message {
             content: Some(MARK.into()),
-            author_id: user.to_string(),
+            sender_id: writer.to_string(),
+            ..transactions::Message::default()
+        });
+        let review = resource::Resource::Review(transactions::Review {
+            content: Some(MARK.into()),
+            author_id: writer.to_string(),
+            rating: Some(4),
             ..transactions::Review::default()
-        }));
-        assert!(!strip_event(&mut event, person(user)));
-        assert!(holds_mark(&event));
+        });
+        // Cut to what changed.
+        let before = resource::Resource::Review(transactions::Review {
+            content: Some(MARK.into()),
+            ..transactions::Review::default()
+        });
+        let with_texts = |user| Erasure { user, texts: true };
+        for (now, before) in [(message, None), (review, Some(before))] {
+            let mut event = PublicEvent {
+                resource: resource(now),
+                previous: before.and_then(resource),
+                ..PublicEvent::default()
+            };
+            let whose = BTreeSet::from([writer.to_string()]);
+            assert_eq!(personal_of_event(&event), whose);
+            assert!(!strip_event(&mut event, person(writer)));
+            assert!(!strip_event(&mut event, with_texts(other)));
+            assert!(holds_mark(&event));
+            assert!(strip_event(&mut event, with_texts(writer)));
+            assert!(!holds_mark(&event), "{event:?}");
+            assert!(!strip_event(&mut event, with_texts(writer)));
+        }
     }
 }

@@ -368,6 +368,6 @@ stoa_testkit::on_every_engine! { SET;
 
         // Another replica reads what this one stored.
         let replica = Settings::new(&wiring);
-        assert_eq!(replica.at_least(3).await.unwrap().version, 3);
+        assert_eq!(replica.at_least(4).await.unwrap().version, 4);
     }
 }

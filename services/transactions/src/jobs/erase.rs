@@ -185,7 +185,7 @@ mod tests {
 
             let parts = world.parts(&user(PROVIDER), &id).await;
             let said: Vec<_> = parts.messages.iter().map(|m| m.content.as_deref()).collect();
-            assert_eq!(said, [Some(""), Some("words that stay")]);
+            assert_eq!(said, [Some("words that stay"), Some("")]);
             let of = |writer: UserId| {
                 let reviews = parts.reviews.iter();
                 let mut by = reviews.filter(move |review| review.author_id == writer.to_string());

@@ -148,8 +148,9 @@ mod tests {
             let call = super::send_message(world.cx(), caller, request);
             let (sent, statements) = stoa_db::accounting::scope(call).await;
             sent.unwrap();
-            // Caller, transaction; in the write: both parties, count, message, envelope.
-            assert_eq!(statements.count, if world.is_postgres() { 9 } else { 7 });
+            // Caller, transaction; in the write: both parties, count, message, envelope, whose words
+            // it holds.
+            assert_eq!(statements.count, if world.is_postgres() { 10 } else { 8 });
         }
 
         // contract: transactions T31, T35
