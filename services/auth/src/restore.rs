@@ -211,7 +211,8 @@ mod tests {
             let read = auth.tokens.read(&fresh.access_token, world.clock.now()).await;
             let read = read.unwrap().unwrap();
             let (refused, active) = crate::store::revocations::refuses(
-                &db, &read.claims.jti, &read.kid, read.claims.iat, world.clock.now(),
+                &db, &read.claims.jti, &read.kid, read.claims.sid.unwrap(), read.claims.iat,
+                world.clock.now(),
             )
             .await
             .unwrap();

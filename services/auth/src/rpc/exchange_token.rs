@@ -98,16 +98,17 @@ async fn check_alive(auth: &Auth, subject: &Read, now: Timestamp) -> Result<Stri
             standing.state == UserState::Banned
         }
     };
+    let (refused, active) =
+        revocations::refuses(&auth.db, &claims.jti, &subject.kid, sid, claims.iat, now).await?;
+    // Somebody who has logged out may be banned, too.
+    if refused || now >= session.absolute_end {
+        return Err(Error::Unauthorized);
+    }
     // A ban ends the families of its moment, but their access tokens are alive: weak, not dead.
     if banned {
         return Err(Error::Forbidden);
     }
-    if session.ended || now >= session.absolute_end {
-        return Err(Error::Unauthorized);
-    }
-    let (refused, active) =
-        revocations::refuses(&auth.db, &claims.jti, &subject.kid, claims.iat, now).await?;
-    if refused {
+    if session.ended {
         return Err(Error::Unauthorized);
     }
     Ok(active)
@@ -261,6 +262,11 @@ mod tests {
             world.users.say("user.banned", |access| access.state = "banned".into()).await;
             world.service.drain().await.unwrap();
             assert_eq!(refusal(exchange_own(&world, &user).await), (403, "forbidden".into()));
+            // Who has logged out as well is not weak, but gone.
+            let tokens = log_in(&world).await;
+            let own = world.user(&world.claims(&tokens.access_token));
+            revoke_as(&world, own, tokens.refresh_token.unwrap()).await.unwrap();
+            assert_eq!(refusal(exchange_own(&world, &tokens.access_token).await).0, 401);
             world.users.say("user.deleted", |access| access.state = "deleted".into()).await;
             world.service.drain().await.unwrap();
             assert_eq!(refusal(exchange_own(&world, &user).await).0, 401);

@@ -15,13 +15,15 @@ stoa_db::statements! {
     /// A ban stays as long as it lasts; when it is over its entry gets an end like any other.
     END_BANS = "UPDATE revocation_log SET keep_until = $1
                  WHERE kind = 'user_state' AND key = $2 AND state = 'banned' AND keep_until > $1";
-    /// Whether a token is refused by its own id, its key id or its time; and the key that signs.
+    /// Whether a token is refused by its own id, its session, its key id or its time; and the key
+    /// that signs.
     REFUSES = "SELECT COUNT(*) AS hits,
                       (SELECT kid FROM signing_keys WHERE state = 'active') AS active_kid
                  FROM revocation_log
                 WHERE keep_until > $1
                   AND ((kind = 'jti' AND key = $2) OR (kind = 'key' AND key = $3)
-                       OR (kind = 'floor' AND key = 'all' AND epoch > $4))";
+                       OR (kind = 'sid' AND key = $4)
+                       OR (kind = 'floor' AND key = 'all' AND epoch > $5))";
     ENTRIES_OF_SESSION = "SELECT COUNT(*) FROM revocation_log WHERE kind = 'sid' AND key = $1";
     FLOOR = "SELECT COALESCE(MAX(epoch), 0) FROM revocation_log
               WHERE kind = 'floor' AND key = 'all' AND keep_until > $1";
@@ -59,17 +61,25 @@ pub(crate) async fn live(db: &Db, now: Timestamp) -> Result<Vec<pb::Revocation>,
     rows.iter().map(read).collect()
 }
 
-/// Whether a token with this id, key and time of issue (epoch seconds) is refused by itself, and
-/// the id of the key that signs now.
+/// Whether a token with this id, key, session and time of issue (epoch seconds) is refused by
+/// itself, and the id of the key that signs now.
 pub(crate) async fn refuses(
     db: &Db,
     jti: &str,
     kid: &str,
+    session: SessionId,
     iat: i64,
     now: Timestamp,
 ) -> Result<(bool, String), DbError> {
     let (count, active): (i64, String) = db
-        .one_as(sql(REFUSES).bind(now).bind(jti).bind(kid).bind(iat))
+        .one_as(
+            sql(REFUSES)
+                .bind(now)
+                .bind(jti)
+                .bind(kid)
+                .bind(session.to_string())
+                .bind(iat),
+        )
         .await?;
     Ok((count > 0, active))
 }

@@ -112,7 +112,7 @@ impl<'w> Case<'w> {
         let people: Vec<Id> = made.people.keys().copied().collect();
         let tokens: Vec<Id> = made.tokens.keys().copied().collect();
         let email = self.below(u32::try_from(EMAILS).unwrap()) as usize;
-        let (password, new) = (self.password(), self.password());
+        let password = self.password();
         let token = self.one_of(&tokens);
         let person = self.one_of(&people);
         let by_email = Call::LogIn { email, password };
@@ -130,7 +130,8 @@ impl<'w> Case<'w> {
             (14..16, Some(token), _) => Call::ChangePassword {
                 token,
                 current: password,
-                new,
+                // Another one: the same again is a change, too, but cannot be told from none.
+                new: 1 - password,
             },
             (16..18, Some(token), _) => Call::LogOut { token },
             (18..20, _, Some(person)) => Call::Ban { person },

@@ -221,7 +221,10 @@ impl Reference {
                 continue;
             };
             let mut next = self.clone();
-            if next.apply(step.id, step.call) == step.answer {
+            let expected = next.apply(step.id, step.call);
+            // Whoever ends a session that is just being ended is told that it has ended.
+            let ends_again = matches!(step.call, Call::LogOut { .. }) && step.answer == OK;
+            if expected == step.answer || (expected == DEAD && ends_again) {
                 let mut lines = lines.to_vec();
                 lines[index] = rest;
                 next.after(&lines, found);
