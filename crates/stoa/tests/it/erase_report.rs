@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stoa_testkit::process::Stoa;
+use tokio::time::Instant;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_stoa");
 
