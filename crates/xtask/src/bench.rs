@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 /// The names that the measuring program takes; known here so that a wrong one is told before the
 /// long build.
-const FIGURES: [&str; 12] = [
+const FIGURES: [&str; 13] = [
     "start",
     "memory",
     "query",
@@ -32,6 +32,7 @@ const FIGURES: [&str; 12] = [
     "ban",
     "sign-up",
     "erasure",
+    "users",
 ];
 
 /// Builds what is needed, and measures.

@@ -95,16 +95,18 @@ enum Figure {
     SignUp,
     /// The erasure of a user who left much.
     Erasure,
+    /// The search of users.
+    Users,
 }
 
 impl Figure {
     fn needs_server(self) -> bool {
-        !matches!(self, Self::Start | Self::Memory)
+        !matches!(self, Self::Start | Self::Memory | Self::Users)
     }
 
     async fn measure(self, stage: &mut Stage<'_>, binary: &Path) -> Result<Vec<Row>> {
         match self {
-            Self::Start | Self::Memory => Ok(Vec::new()),
+            Self::Start | Self::Memory | Self::Users => Ok(Vec::new()),
             Self::Query => reads::query(stage).await,
             Self::Show => reads::show(stage).await,
             Self::TokenCheck => check::check(stage).await,
@@ -174,6 +176,9 @@ async fn together(run: &Run, figures: &[Figure], pins: &Pins) -> Result<Vec<Row>
     }
     if figures.contains(&Figure::Memory) {
         rows.extend(figures::process::memory(&run.binary, folder.path(), pins).await?);
+    }
+    if figures.contains(&Figure::Users) {
+        rows.extend(figures::users::users(&run.binary, folder.path(), pins).await?);
     }
     if figures.iter().any(|figure| figure.needs_server()) {
         let count = listings(figures);

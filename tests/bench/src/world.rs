@@ -42,16 +42,8 @@ impl World {
     pub(crate) async fn make(server: Server, listings: usize) -> Result<Self> {
         let anonymous = anonymous_grant(&server);
         let anonymous = text(&ask(&server, &anonymous).await?, "access_token")?;
-        let operator = Request::form(
-            "/v1/auth/token",
-            &[
-                ("grant_type", "password"),
-                ("scope", "operator"),
-                ("username", server.credential("operatorEmail")),
-                ("password", server.credential("operatorPassword")),
-            ],
-        );
-        let operator = text(&ask(&server, &operator).await?, "access_token")?;
+        let operator = ask(&server, &operator_grant(&server)).await?;
+        let operator = text(&operator, "access_token")?;
         let mut world = Self {
             server,
             anonymous,
@@ -132,18 +124,7 @@ impl World {
     }
 
     async fn create_listings(&mut self, authors: &[(String, String)], count: usize) -> Result<()> {
-        let grant = Request::form(
-            "/v1/auth/token",
-            &[
-                ("grant_type", "client_credentials"),
-                ("scope", "integ"),
-                ("client_id", self.server.credential("integrationClientId")),
-                (
-                    "client_secret",
-                    self.server.credential("integrationClientSecret"),
-                ),
-            ],
-        );
+        let grant = integration_grant(&self.server);
         let token = text(&ask(&self.server, &grant).await?, "access_token")?;
         let mut creators = JoinSet::new();
         for first in 0..CONNECTIONS {
@@ -198,6 +179,35 @@ pub(crate) fn anonymous_grant(server: &Server) -> Request {
             ("grant_type", "client_credentials"),
             ("scope", "public-read"),
             ("client_id", server.credential("marketplaceClientId")),
+        ],
+    )
+}
+
+/// The login of the operator.
+pub(crate) fn operator_grant(server: &Server) -> Request {
+    Request::form(
+        "/v1/auth/token",
+        &[
+            ("grant_type", "password"),
+            ("scope", "operator"),
+            ("username", server.credential("operatorEmail")),
+            ("password", server.credential("operatorPassword")),
+        ],
+    )
+}
+
+/// The grant of the integration application.
+pub(crate) fn integration_grant(server: &Server) -> Request {
+    Request::form(
+        "/v1/auth/token",
+        &[
+            ("grant_type", "client_credentials"),
+            ("scope", "integ"),
+            ("client_id", server.credential("integrationClientId")),
+            (
+                "client_secret",
+                server.credential("integrationClientSecret"),
+            ),
         ],
     )
 }

@@ -10,6 +10,7 @@ pub(crate) mod process;
 pub(crate) mod reads;
 pub(crate) mod sign_up;
 pub(crate) mod tokens;
+pub(crate) mod users;
 
 use crate::load::{self, ROUNDS, Rate, Script};
 use crate::process::Pins;
