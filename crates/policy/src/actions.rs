@@ -195,6 +195,23 @@ actions! {
     /// The public event log.
     QueryEvents = "events.query": Rule::levels(Levels::of(&[Integration, Service]));
 
+    /// The marketplace's settings.
+    ShowSettings = "settings.show": Rule::levels(OPERATORS);
+    /// A change of name, description or access control.
+    UpdateSettings = "settings.update": Rule::levels(OPERATORS).staff();
+    /// A change of the settings that only owners may touch: environment, address, sender of mails,
+    /// rules of passwords, resets and erasure.
+    UpdateOwnersSettings = "settings.update_owners": Rule::levels(OPERATORS).owner();
+    /// The built-in mails.
+    QueryBuiltinEmails = "builtin_emails.query": Rule::levels(OPERATORS);
+    /// A change of a built-in mail.
+    UpdateBuiltinEmail = "builtin_emails.update": Rule::levels(OPERATORS).owner();
+    /// Living sessions: the own ones, or those of the user an operator names.
+    QuerySessions = "sessions.query":
+        Rule::levels(Levels::of(&[User, TrustedUser, Operator])).own();
+    /// The end of a session.
+    RevokeSession = "sessions.revoke":
+        Rule::levels(Levels::of(&[User, TrustedUser, Operator])).staff().own();
     /// Search schemas of extended data.
     QuerySearchSchemas = "search_schemas.query": Rule::levels(OPERATORS);
     /// A search schema is made or replaced.

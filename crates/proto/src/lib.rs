@@ -74,6 +74,9 @@ pub use generated::stoa::types::v1 as types;
 pub use generated::stoa::users::v1 as users;
 
 mod convert;
+mod switches;
+
+pub use switches::{SWITCHES, Switch};
 
 /// Whether an RPC changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

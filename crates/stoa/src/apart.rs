@@ -280,6 +280,7 @@ async fn auth(
         master_key,
         lifetimes: lifetimes(config),
         allow_short_lifetimes: config.tokens.allow_short,
+        development: false,
     };
     Service::auth(host, options, db, identity).await
 }

@@ -296,6 +296,7 @@ impl Embedded {
             master_key,
             lifetimes: options.lifetimes,
             allow_short_lifetimes: options.allow_short_lifetimes,
+            development: options.development,
         };
         let auth = Service::auth(&host, options_of_auth, auth_db, identity("auth")).await?;
         slots[0].fill(auth.guard());

@@ -98,6 +98,8 @@ pub(crate) struct AuthOptions {
     pub lifetimes: Lifetimes,
     /// Access tokens may be shorter than clients can bear; for tests.
     pub allow_short_lifetimes: bool,
+    /// `stoa dev`: settings that do not go together for real are taken.
+    pub development: bool,
 }
 
 /// A service that is built; nothing runs before [`Service::start`].
@@ -133,6 +135,7 @@ impl Service {
             master_key: options.master_key,
             lifetimes: options.lifetimes,
             allow_short_lifetimes: options.allow_short_lifetimes,
+            development: options.development,
         });
         Ok(Self::Auth(built.await.context("auth cannot start")?))
     }

@@ -1,5 +1,7 @@
 //! What can go wrong in auth, and what clients are told.
 
+use crate::domain::settings_change::Refused;
+use crate::settings::ChangeError;
 use crate::signing::{BadKeys, ReadKeys};
 use stoa_credentials::Busy;
 use stoa_db::DbError;
@@ -31,6 +33,15 @@ pub(crate) enum Error {
     /// The marketplace has as many schemas of this kind as it may have.
     #[error("there are too many search schemas of this kind")]
     TooManySchemas,
+    /// Each setting is good, but they may not be changed so.
+    #[error(transparent)]
+    Settings(#[from] Refused),
+    /// No such session, none that lives, or somebody else's.
+    #[error("there is no such session")]
+    UnknownSession,
+    /// No such user.
+    #[error("there is no such user")]
+    UnknownUser,
     /// No such application, or it was deleted.
     #[error("there is no such application")]
     UnknownApplication,
@@ -46,6 +57,9 @@ pub(crate) enum Error {
     /// A feed could not be read.
     #[error("a feed failed")]
     Feed(#[from] stoa_feed::Error),
+    /// The process stopped in the middle of it.
+    #[error("the work was interrupted")]
+    Interrupted,
     /// The own database.
     #[error("storage failed")]
     Db(#[from] DbError),
@@ -55,6 +69,16 @@ pub(crate) enum Error {
     /// A token could not be signed.
     #[error("a token could not be signed")]
     Sign(#[from] BadKey),
+}
+
+impl From<ChangeError> for Error {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Invalid(problems) => Self::Invalid(problems),
+            ChangeError::Refused(refused) => Self::Settings(refused),
+            ChangeError::Db(error) => Self::Db(error),
+        }
+    }
 }
 
 impl From<Busy> for Error {
@@ -87,6 +111,16 @@ impl From<Error> for Problems {
                 Problem::conflict("conflict", "There are too many search schemas of this kind")
                     .into()
             }
+            Error::Settings(refused) => {
+                let title = "The settings do not go together";
+                Problem::conflict("conflict", title)
+                    .details(refused.to_string())
+                    .into()
+            }
+            Error::UnknownSession => {
+                Problem::conflict("conflict", "There is no such session").into()
+            }
+            Error::UnknownUser => Problem::not_found().into(),
             Error::UnknownSchema => {
                 Problem::conflict("conflict", "There is no such search schema").into()
             }
@@ -96,6 +130,7 @@ impl From<Error> for Problems {
             Error::Denied(denied) => denied.problem().into(),
             Error::Feed(error) => error.into(),
             // A client that is told 401 throws its session away, so our own trouble is never 401.
+            Error::Interrupted => Problem::unavailable().into(),
             Error::Db(error) if error.is_transient() => Problem::unavailable().into(),
             Error::Db(_) | Error::Keys(_) | Error::Sign(_) => Problem::internal().into(),
         }

@@ -19,6 +19,7 @@ mod preset;
 mod restore;
 mod rotation;
 mod rpc;
+mod settings;
 mod signing;
 mod store;
 #[cfg(test)]
@@ -33,9 +34,11 @@ pub use inspect::{master_key_id, sealed_under};
 pub use preset::{DevCredentials, Preset};
 pub use restore::{Ended, restore_floor};
 pub use rotation::{Key, Rotation, RotationError};
+pub use settings::{HostSettings, HostSettingsError};
 pub use signing::BadKeys;
 
 use domain::seal::MasterKey;
+use domain::settings_change::Use;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stoa_credentials::PasswordHasher;
@@ -76,6 +79,8 @@ pub struct Deps {
     pub lifetimes: Lifetimes,
     /// For tests only: access tokens may live less than five minutes.
     pub allow_short_lifetimes: bool,
+    /// `stoa dev`: the environment may be switched freely, and TLS is not asked for.
+    pub development: bool,
 }
 
 /// auth cannot start.
@@ -98,6 +103,9 @@ pub enum BuildError {
     /// The signing keys cannot be used.
     #[error(transparent)]
     Keys(#[from] BadKeys),
+    /// The stored settings do not go together (security.md S73).
+    #[error("{0}")]
+    Pair(&'static str),
     /// The database.
     #[error("storage failed")]
     Db(#[from] DbError),
@@ -128,6 +136,8 @@ pub(crate) struct Auth {
     pub(crate) users_feed: Consumer,
     pub(crate) sequencer: Sequencer,
     pub(crate) installation_id: Uuid,
+    /// Where the settings are in use.
+    pub(crate) place: Use,
 }
 
 /// The service. Cheap to clone.
@@ -176,6 +186,15 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
             stored: installation.marketplace_id,
         });
     }
+    let place = if deps.development {
+        Use::Play
+    } else {
+        let settings = store::settings::settings(&deps.db).await?;
+        if let Some(why) = domain::settings::refused_pair(&settings) {
+            return Err(BuildError::Pair(why));
+        }
+        Use::Served
+    };
     let keys = signing::Keys::open(
         deps.db.clone(),
         MasterKey::new(&deps.master_key),
@@ -215,6 +234,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         users_feed,
         sequencer: sequencer.clone(),
         installation_id: installation.installation_id,
+        place,
         db: deps.db,
         clock: deps.clock,
         real_clock: Arc::clone(&deps.real_clock),
@@ -350,6 +370,7 @@ mod tests {
             master_key,
             lifetimes,
             allow_short_lifetimes: false,
+            development: true,
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use crate::bootstrap::bootstrap;
 use crate::domain::lifetimes::Lifetimes;
+use crate::domain::settings_change::Use;
 use crate::preset::{DevCredentials, Preset};
 use crate::{Auth, Deps, Service, build};
 use parking_lot::Mutex;
@@ -63,7 +64,16 @@ impl World {
         Self::with(db, Lifetimes::default()).await
     }
 
+    /// The same for real: environment and TLS are guarded.
+    pub(crate) async fn served(db: Db) -> Self {
+        Self::made(db, Lifetimes::default(), false).await
+    }
+
     pub(crate) async fn with(db: Db, lifetimes: Lifetimes) -> Self {
+        Self::made(db, lifetimes, true).await
+    }
+
+    async fn made(db: Db, lifetimes: Lifetimes, development: bool) -> Self {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(
             1_800_000_000_000,
         )));
@@ -78,6 +88,14 @@ impl World {
             .await
             .unwrap();
         let marketplace = installation.marketplace_id;
+        if !development {
+            db.write(|tx| async move {
+                let adopted = sql("UPDATE installation SET born_in_dev = FALSE");
+                tx.execute(adopted).await.map(drop)
+            })
+            .await
+            .unwrap();
+        }
         let identity = |name| Identity::ephemeral(name, marketplace, clock.clone(), &OsEntropy);
         let (mine, theirs) = (identity("auth"), identity("users"));
         let trust = Trust::new();
@@ -97,6 +115,7 @@ impl World {
             master_key: [7; 32],
             lifetimes,
             allow_short_lifetimes: true,
+            development,
         })
         .await
         .unwrap();
@@ -130,6 +149,7 @@ impl World {
             master_key: [7; 32],
             lifetimes: self.auth.tokens.lifetimes,
             allow_short_lifetimes: true,
+            development: self.auth.place == Use::Play,
         })
         .await
         .unwrap()
@@ -326,6 +346,16 @@ impl PlayedUsers {
             },
         ));
         played
+    }
+
+    /// Somebody else signed up, who is in good standing.
+    pub(crate) fn join(&self, id: UserId) {
+        let mut state = self.state.lock();
+        let access = users::UserAccess {
+            user_id: id.to_string(),
+            ..state.by_id[&self.alice].clone()
+        };
+        state.by_id.insert(id, access);
     }
 
     /// Logins get no answer from now on.

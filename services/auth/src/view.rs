@@ -1,6 +1,8 @@
 //! Rows as messages.
 
 use crate::domain::application::Application;
+use crate::store::sessions::Login;
+use stoa_policy::Actor;
 use stoa_proto::auth as pb;
 use stoa_types::Timestamp;
 
@@ -23,5 +25,21 @@ pub(crate) fn application(application: &Application, now: Timestamp) -> pb::Appl
             })
             .collect(),
         client_secret: None,
+    }
+}
+
+/// A login as this caller sees it: users learn which one they ask with, operators who stands behind
+/// a login-as.
+pub(crate) fn session(login: &Login, viewer: &Actor) -> pb::Session {
+    let is_user = viewer.level.is_user();
+    let operator = login.operator.map(|id| id.to_string());
+    pb::Session {
+        id: login.id.to_string(),
+        client_id: login.client.map(|id| id.to_string()).unwrap_or_default(),
+        created_at_ms: login.started_at.as_ms(),
+        last_refreshed_at_ms: login.refreshed_at.as_ms(),
+        current: is_user.then(|| viewer.session == Some(login.id)),
+        login_as: operator.is_some(),
+        operator_id: operator.filter(|_| !is_user),
     }
 }

@@ -122,6 +122,8 @@ routes! {
     Command Marketplace "current_user/update_profile" UpdateCurrentProfile marketplace_api::current_user::update_profile;
     Command Marketplace "current_user/change_password" ChangePassword marketplace_api::current_user::change_password;
     Command Marketplace "current_user/delete" DeleteCurrentUser marketplace_api::current_user::delete;
+    Query Marketplace "sessions/query" QuerySessions marketplace_api::sessions::query;
+    Command Marketplace "sessions/revoke" RevokeSession marketplace_api::sessions::revoke;
     Query Marketplace "listings/show" ShowListing marketplace_api::listings::show;
     Query Marketplace "listings/query" QueryListings marketplace_api::listings::query;
     Query Marketplace "listings/search" QueryListings marketplace_api::listings::query;
@@ -170,6 +172,12 @@ routes! {
     Command Operator "users/ban" BanUser operator_api::users::ban;
     Command Operator "users/unban" UnbanUser operator_api::users::unban;
     Command Operator "users/delete" DeleteUser operator_api::users::delete;
+    Query Operator "sessions/query" QuerySessions operator_api::sessions::query;
+    Command Operator "sessions/revoke" RevokeSession operator_api::sessions::revoke;
+    Query Operator "settings/show" ShowSettings operator_api::settings::show;
+    Command Operator "settings/update" UpdateSettings operator_api::settings::update;
+    Query Operator "builtin_emails/query" QueryBuiltinEmails operator_api::builtin_emails::query;
+    Command Operator "builtin_emails/update" UpdateBuiltinEmail operator_api::builtin_emails::update;
     Query Operator "search_schemas/query" QuerySearchSchemas operator_api::search_schemas::query;
     Command Operator "search_schemas/set" SetSearchSchema operator_api::search_schemas::set;
     Command Operator "search_schemas/unset" UnsetSearchSchema operator_api::search_schemas::unset;

@@ -11,6 +11,7 @@ mod migrate;
 mod process;
 mod restore;
 mod serve;
+mod settings;
 mod users;
 
 use std::io::Write as _;
@@ -36,6 +37,8 @@ enum Command {
     Keys(keys::Keys),
     /// Looks at what became of users.
     Users(users::Users),
+    /// Shows and changes the settings of the marketplace.
+    Settings(settings::Settings),
     /// Makes certificates.
     Certs(certs::Certs),
     /// Looks at the configuration.
@@ -57,6 +60,7 @@ impl Cli {
             Command::Migrate(migrate) => migrate.run(),
             Command::Keys(keys) => keys.run(),
             Command::Users(users) => users.run(),
+            Command::Settings(settings) => settings.run(),
             Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
             Command::Adopt(adopt) => adopt.run(),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use stoa_testkit::callers::Marketplace;
 use stoa_testkit::http::Client;
@@ -119,6 +119,19 @@ impl Installation {
         command
     }
 
+    /// What `stoa settings` answers.
+    fn settings(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_stoa"))
+            .arg("settings")
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("stoa.toml"))
+            .arg("--data")
+            .arg(self.path("data"))
+            .output()
+            .unwrap()
+    }
+
     fn start(&self, service: &str) -> Running {
         Running(self.command(service).spawn().unwrap())
     }
@@ -196,6 +209,34 @@ async fn processes_start_in_any_order_and_keep_what_they_acknowledged() {
         .await
         .expect(200)
         .id();
+
+    // Somebody with a shell changes the settings beside the process that serves them.
+    let changed = installation.settings(&["set", "marketplaceName", "Agora"]);
+    assert_eq!(changed.status.code(), Some(0), "{changed:?}");
+    let shown = installation.settings(&["show", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["marketplaceName"], "Agora");
+    assert_eq!(shown["accessControl"]["marketplace"]["private"], false);
+    for (arguments, code) in [
+        (&["set", "environment", "staging"][..], 1),
+        (&["set", "nothing", "x"], 1),
+        (&["set", "environment"], 2),
+    ] {
+        let refused = installation.settings(arguments);
+        assert_eq!(refused.status.code(), Some(code), "{refused:?}");
+    }
+    let everywhere = async {
+        loop {
+            let anonymous = marketplace.anonymous().await;
+            let shown = marketplace
+                .read("/v1/api/marketplace/show", &anonymous)
+                .await;
+            if shown.expect(200).json()["data"]["attributes"]["name"] == "Agora" {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, everywhere).await.unwrap();
 
     // A second process on the files of a service is refused, and harms nobody.
     let second = installation.command("users").status().unwrap();

@@ -129,6 +129,20 @@ impl Entry {
         }
     }
 
+    /// Every token by which an operator looks through a user's eyes, issued before a second, is
+    /// dead. `floor_s` as in [`Entry::floor`].
+    pub(crate) fn login_as_floor(
+        floor_s: i64,
+        reason: &'static str,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            key: "login-as".to_owned(),
+            ..Self::floor(floor_s, reason, lifetimes, now)
+        }
+    }
+
     fn new(
         kind: &'static str,
         key: String,

@@ -5,6 +5,9 @@ use stoa_proto::auth as pb;
 
 /// Shortest password of a user when nothing else is said, in characters.
 pub(crate) const SHORTEST_OF_USERS: u32 = 8;
+/// The most that an owner may ask of a password, in characters (NIST SP 800-63B: at least 64 must
+/// be possible, so more is never asked).
+pub(crate) const LONGEST_MINIMUM: u32 = 64;
 /// Longest address, in bytes (RFC 5321 section 4.5.3.1.3).
 const LONGEST_ADDRESS: usize = 254;
 /// Longest origin, in bytes: a host name, a port and what stands before them.

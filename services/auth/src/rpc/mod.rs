@@ -10,14 +10,20 @@ mod grant_operator;
 mod grant_password;
 mod grant_service;
 mod query_applications;
+mod query_builtin_emails;
 mod query_search_schemas;
+mod query_sessions;
 mod refresh;
 mod revoke;
+mod revoke_session;
 mod rotate_secret;
 mod set_search_schema;
 mod show_marketplace;
+mod show_settings;
 mod snapshot;
 mod unset_search_schema;
+mod update_builtin_email;
+mod update_settings;
 
 use crate::Auth;
 use crate::domain::family::Session;
@@ -131,6 +137,39 @@ impl pb::auth_server::Auth for Rpc {
     }
     async fn rotate_secret(&self, r: Request<pb::RotateSecretRequest>) -> Answer<pb::Application> {
         unary(r, |c, m| rotate_secret::rotate_secret(&self.0, c, m)).await
+    }
+    async fn show_settings(&self, r: Request<pb::ShowSettingsRequest>) -> Answer<pb::Settings> {
+        unary(r, |c, m| show_settings::show_settings(&self.0, c, m)).await
+    }
+    async fn update_settings(&self, r: Request<pb::UpdateSettingsRequest>) -> Answer<pb::Settings> {
+        unary(r, |c, m| update_settings::update_settings(&self.0, c, m)).await
+    }
+    async fn query_builtin_emails(
+        &self,
+        r: Request<pb::QueryBuiltinEmailsRequest>,
+    ) -> Answer<pb::QueryBuiltinEmailsResponse> {
+        unary(r, |c, m| {
+            query_builtin_emails::query_builtin_emails(&self.0, c, m)
+        })
+        .await
+    }
+    async fn update_builtin_email(
+        &self,
+        r: Request<pb::UpdateBuiltinEmailRequest>,
+    ) -> Answer<pb::BuiltinEmailView> {
+        unary(r, |c, m| {
+            update_builtin_email::update_builtin_email(&self.0, c, m)
+        })
+        .await
+    }
+    async fn query_sessions(
+        &self,
+        r: Request<pb::QuerySessionsRequest>,
+    ) -> Answer<pb::QuerySessionsResponse> {
+        unary(r, |c, m| query_sessions::query_sessions(&self.0, c, m)).await
+    }
+    async fn revoke_session(&self, r: Request<pb::RevokeSessionRequest>) -> Answer<pb::Session> {
+        unary(r, |c, m| revoke_session::revoke_session(&self.0, c, m)).await
     }
     async fn snapshot(&self, r: Request<pb::SnapshotRequest>) -> Answer<pb::SnapshotResponse> {
         unary(r, |c, m| snapshot::snapshot(&self.0, c, m)).await

@@ -6,7 +6,7 @@ use crate::store::dialect;
 use stoa_db::{Db, DbError, Engine, Row, Tx, sql};
 use stoa_policy::UserState;
 use stoa_types::Timestamp;
-use stoa_types::id::{ClientId, SessionId, UserId};
+use stoa_types::id::{ClientId, OperatorId, SessionId, UserId};
 use uuid::Uuid;
 
 stoa_db::statements! {
@@ -40,6 +40,29 @@ stoa_db::statements! {
                  FROM sessions s
             LEFT JOIN actors u ON u.user_id = s.user_id
                 WHERE s.id = $1";
+    /// Sessions of a user that are not over, by themselves or by what surrounds them.
+    LIVING = "SELECT s.id, s.user_id, s.client_id, s.operator_id, s.started_at, s.refreshed_at
+                FROM sessions s
+           LEFT JOIN applications a ON a.id = s.client_id
+           LEFT JOIN actors u ON u.user_id = s.user_id
+               WHERE s.user_id = $1 AND s.ended_at IS NULL
+                 AND s.absolute_end > $2 AND s.refreshed_at > $3
+                 AND a.deleted_at IS NULL
+                 AND (a.epoch IS NULL OR a.epoch <= s.application_epoch)
+                 AND (u.epoch IS NULL OR u.epoch <= s.user_epoch OR u.except_sid = s.id)
+               ORDER BY s.started_at DESC, s.id DESC LIMIT $4 OFFSET $5";
+    COUNT_LIVING = "SELECT COUNT(*)
+                      FROM sessions s
+                 LEFT JOIN applications a ON a.id = s.client_id
+                 LEFT JOIN actors u ON u.user_id = s.user_id
+                     WHERE s.user_id = $1 AND s.ended_at IS NULL
+                       AND s.absolute_end > $2 AND s.refreshed_at > $3
+                       AND a.deleted_at IS NULL
+                       AND (a.epoch IS NULL OR a.epoch <= s.application_epoch)
+                       AND (u.epoch IS NULL OR u.epoch <= s.user_epoch OR u.except_sid = s.id)";
+    /// A session of a user, which may be over.
+    OF_USER = "SELECT id, user_id, client_id, operator_id, started_at, refreshed_at
+                 FROM sessions WHERE id = $1 AND user_id IS NOT NULL";
     OF_TOKEN = "SELECT s.id, s.kind, s.user_id, s.client_id, s.operator_id, s.secret_id,
                        s.user_epoch, s.application_epoch, s.operator_epoch, s.started_at,
                        s.refreshed_at, s.absolute_end, s.ended_at
@@ -70,6 +93,18 @@ pub(crate) struct Presented {
     pub(crate) around: Surroundings,
     /// The key that signs now.
     pub(crate) active_kid: String,
+}
+
+/// A user's session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) id: SessionId,
+    pub(crate) user: UserId,
+    pub(crate) client: Option<ClientId>,
+    /// Who looks through the user's eyes.
+    pub(crate) operator: Option<OperatorId>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) refreshed_at: Timestamp,
 }
 
 /// A session and what is known of its user.
@@ -217,6 +252,42 @@ pub(crate) async fn session(db: &Db, id: SessionId) -> Result<Option<Known>, DbE
         session: session_of(&row)?,
         user: user_of(&row)?,
     }))
+}
+
+/// Living sessions of a user, newest first, and how many there are. Neither over nor idle since
+/// before `idle_since`, and nothing that surrounds them ended them.
+pub(crate) async fn living_of_user(
+    db: &Db,
+    user: UserId,
+    idle_since: Timestamp,
+    now: Timestamp,
+    (page, per_page): (u32, u32),
+) -> Result<(Vec<Login>, u64), DbError> {
+    let offset = i64::from(page.saturating_sub(1)) * i64::from(per_page);
+    let living = |text| sql(text).bind(user).bind(now).bind(idle_since);
+    let (total,): (i64,) = db.one_as(living(COUNT_LIVING)).await?;
+    let rows = db
+        .all(living(LIVING).bind(i64::from(per_page)).bind(offset))
+        .await?;
+    let found = rows.iter().map(login_of).collect::<Result<_, _>>()?;
+    Ok((found, u64::try_from(total).unwrap_or(0)))
+}
+
+/// A user's session by its id, also when it is over.
+pub(crate) async fn of_user(tx: &Tx, id: SessionId) -> Result<Option<Login>, DbError> {
+    let row = tx.opt(sql(OF_USER).bind(id)).await?;
+    row.as_ref().map(login_of).transpose()
+}
+
+fn login_of(row: &Row) -> Result<Login, DbError> {
+    Ok(Login {
+        id: row.get("id")?,
+        user: row.get("user_id")?,
+        client: row.get("client_id")?,
+        operator: row.get("operator_id")?,
+        started_at: row.get("started_at")?,
+        refreshed_at: row.get("refreshed_at")?,
+    })
 }
 
 /// The session that a refresh token belongs to.

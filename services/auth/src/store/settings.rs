@@ -45,7 +45,9 @@ stoa_db::statements! {
                            erasure_texts = excluded.erasure_texts,
                            password_reset_strict = excluded.password_reset_strict,
                            password_min_length = excluded.password_min_length";
-    /// Locks the row: one change of the settings at a time.
+    /// One change of the settings at a time.
+    LOCK = "UPDATE settings SET version = version";
+    /// Locks the row, too.
     NEXT_VERSION = "UPDATE settings SET version = version + 1 RETURNING version";
     SCHEMAS = "SELECT schema_for, scope, key, schema_type, default_json, doc
                  FROM search_schemas ORDER BY schema_for, scope, key";
@@ -67,6 +69,11 @@ pub(crate) async fn settings(db: &Db) -> Result<pb::Settings, DbError> {
     let row = db.one(SETTINGS).await?;
     let schemas = db.all(SCHEMAS).await?;
     read(&row, &schemas, builtin_emails::changed(db).await?)
+}
+
+/// The settings without schemas and mails.
+pub(crate) async fn own_settings(db: &Db) -> Result<pb::Settings, DbError> {
+    read(&db.one(SETTINGS).await?, &[], Vec::new())
 }
 
 /// All settings, as they stand inside a write.
@@ -109,9 +116,15 @@ pub(crate) async fn put_settings(tx: &Tx, settings: &pb::Settings) -> Result<(),
     .await
 }
 
-/// Begins a change: the settings get their next version, and other changes wait.
-pub(crate) async fn next_version(tx: &Tx) -> Result<(), DbError> {
-    tx.one(NEXT_VERSION).await.map(drop)
+/// Other changes wait from here on.
+pub(crate) async fn lock(tx: &Tx) -> Result<(), DbError> {
+    tx.execute_expecting(1, sql(LOCK)).await
+}
+
+/// Begins a change: the settings get their next version, which is given, and other changes wait.
+pub(crate) async fn next_version(tx: &Tx) -> Result<u64, DbError> {
+    let (version,): (i64,) = tx.one_as(NEXT_VERSION).await?;
+    u64::try_from(version).map_err(|e| DbError::corrupt("settings.version", e))
 }
 
 /// How many schemas of this kind there are besides the named one.

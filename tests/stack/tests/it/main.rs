@@ -19,6 +19,8 @@ mod previous;
 mod restoring;
 mod routes;
 mod serving;
+mod sessions;
+mod settings;
 mod socket;
 mod tokens;
 mod traces;

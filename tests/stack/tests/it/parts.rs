@@ -116,6 +116,7 @@ impl Parts {
             master_key,
             lifetimes: Lifetimes::default(),
             allow_short_lifetimes: false,
+            development: true,
         })
         .await
         .unwrap();

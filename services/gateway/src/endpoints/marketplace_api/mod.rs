@@ -7,5 +7,6 @@ pub(crate) mod messages;
 pub(crate) mod own_listings;
 pub(crate) mod process_transitions;
 pub(crate) mod reviews;
+pub(crate) mod sessions;
 pub(crate) mod transactions;
 pub(crate) mod users;

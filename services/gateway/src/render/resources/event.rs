@@ -126,6 +126,9 @@ fn write_resource(w: &mut Writer, resource: &Resource, marketplace: &str) {
         | Resource::ProcessTransition(_)
         | Resource::SearchSchema(_)
         | Resource::Application(_)
+        | Resource::Settings(_)
+        | Resource::BuiltinEmail(_)
+        | Resource::Session(_)
         | Resource::Event(_) => {}
     }
     w.end_map().end_map();

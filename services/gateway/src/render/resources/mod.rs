@@ -5,6 +5,8 @@ mod event;
 mod listing;
 mod marketplace;
 mod search_schema;
+mod session;
+mod settings;
 mod transaction;
 mod user;
 
@@ -28,6 +30,9 @@ pub(crate) enum Resource {
     ProcessTransition(transactions::ProcessTransition),
     SearchSchema(auth::SearchSchema),
     Application(auth::Application),
+    Settings(Box<auth::Settings>),
+    BuiltinEmail(Box<auth::BuiltinEmailView>),
+    Session(auth::Session),
     Event(Box<event_log::LoggedEvent>),
 }
 
@@ -46,6 +51,9 @@ pub(crate) enum Kind {
     ProcessTransition,
     SearchSchema,
     Application,
+    Settings,
+    BuiltinEmail,
+    Session,
     Event,
 }
 
@@ -65,6 +73,9 @@ impl Kind {
             Self::ProcessTransition => "processTransition",
             Self::SearchSchema => "searchSchema",
             Self::Application => "application",
+            Self::Settings => "settings",
+            Self::BuiltinEmail => "builtinEmail",
+            Self::Session => "session",
             Self::Event => "event",
         }
     }
@@ -109,6 +120,9 @@ impl Resource {
             Self::ProcessTransition(_) => Kind::ProcessTransition,
             Self::SearchSchema(_) => Kind::SearchSchema,
             Self::Application(_) => Kind::Application,
+            Self::Settings(_) => Kind::Settings,
+            Self::BuiltinEmail(_) => Kind::BuiltinEmail,
+            Self::Session(_) => Kind::Session,
             Self::Event(_) => Kind::Event,
         }
     }
@@ -129,7 +143,12 @@ impl Resource {
             Self::ProcessTransition(transition) => &transition.id,
             // A schema is named by kind, scope and key, all among its attributes.
             Self::SearchSchema(_) => "",
+            // A mail is named by its name.
+            Self::BuiltinEmail(_) => "",
             Self::Application(application) => &application.id,
+            // The marketplace has one set of settings.
+            Self::Settings(settings) => settings.marketplace.as_ref().map_or("", |m| &m.id),
+            Self::Session(session) => &session.id,
             Self::Event(event) => event.event.as_ref().map_or("", |event| &event.id),
         }
     }
@@ -142,6 +161,9 @@ impl Resource {
         match self {
             Self::SearchSchema(schema) => {
                 w.key_uuid("id", &search_schema::id(schema));
+            }
+            Self::BuiltinEmail(email) => {
+                w.key_uuid("id", &settings::builtin_email_id(email));
             }
             _ => {
                 w.key_uuid("id", self.id());
@@ -169,6 +191,9 @@ impl Resource {
             Self::ProcessTransition(next) => transaction::process_transition(w, next, wanted),
             Self::SearchSchema(schema) => search_schema::attributes(w, schema, wanted),
             Self::Application(found) => application::attributes(w, found, wanted),
+            Self::Settings(found) => settings::attributes(w, found, wanted),
+            Self::BuiltinEmail(email) => settings::builtin_email(w, email, wanted),
+            Self::Session(found) => session::attributes(w, found, wanted),
             Self::Event(event) => event::attributes(w, event, wanted),
         }
     }
@@ -192,9 +217,22 @@ impl Resource {
             | Self::ProcessTransition(_)
             | Self::SearchSchema(_)
             | Self::Application(_)
+            | Self::Settings(_)
+            | Self::BuiltinEmail(_)
+            | Self::Session(_)
             | Self::Event(_) => None,
         }
     }
+}
+
+/// An id that follows from a name, for what has no id of its own.
+fn named(name: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.as_ref()[..16]);
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }
 
 /// A to-one relationship to a resource that is loaded by id.

@@ -1,18 +1,15 @@
 //! `searchSchema`.
 
-use super::Wanted;
+use super::{Wanted, named};
 use stoa_codec::Writer;
 use stoa_proto::auth::SearchSchema;
 
 /// The id of a schema: it follows from what names it, so it is the same in every answer.
 pub(super) fn id(schema: &SearchSchema) -> String {
-    let name = format!("{}/{}/{}", schema.schema_for, schema.scope, schema.key);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest.as_ref()[..16]);
-    uuid::Builder::from_custom_bytes(bytes)
-        .into_uuid()
-        .to_string()
+    named(&format!(
+        "{}/{}/{}",
+        schema.schema_for, schema.scope, schema.key
+    ))
 }
 
 pub(super) fn attributes(w: &mut Writer, schema: &SearchSchema, wanted: Wanted<'_>) {
