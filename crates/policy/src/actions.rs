@@ -110,6 +110,12 @@ actions! {
     QueryUsers = "users.query": Rule::levels(FOR_THE_MARKETPLACE);
     /// Anyone's profile.
     UpdateUserProfile = "users.update_profile": Rule::levels(FOR_THE_MARKETPLACE).staff();
+    /// A user who waits for approval gets it.
+    ApproveUser = "users.approve": Rule::levels(FOR_THE_MARKETPLACE).staff();
+    /// Anyone's permissions.
+    UpdateUserPermissions = "users.update_permissions": Rule::levels(FOR_THE_MARKETPLACE).staff();
+    /// The end of every session of a user.
+    RevokeUserSessions = "users.revoke_sessions": Rule::levels(OPERATORS).staff();
     /// A ban.
     BanUser = "users.ban": Rule::levels(OPERATORS).staff();
     /// Its end.

@@ -152,6 +152,8 @@ routes! {
     Query Integration "users/show" ShowUser integration_api::users::show;
     Query Integration "users/query" QueryUsers integration_api::users::query;
     Command Integration "users/update_profile" UpdateUserProfile integration_api::users::update_profile;
+    Command Integration "users/approve" ApproveUser integration_api::users::approve;
+    Command Integration "users/update_permissions" UpdateUserPermissions integration_api::users::update_permissions;
     Query Integration "listings/show" ShowListing marketplace_api::listings::show;
     Query Integration "listings/query" QueryListings integration_api::listings::query;
     Command Integration "listings/create" CreateListing integration_api::listings::create;
@@ -169,6 +171,10 @@ routes! {
 
     Query Operator "users/show" ShowUser integration_api::users::show;
     Query Operator "users/query" QueryUsers operator_api::users::query;
+    Command Operator "users/update_profile" UpdateUserProfile operator_api::users::update_profile;
+    Command Operator "users/approve" ApproveUser operator_api::users::approve;
+    Command Operator "users/update_permissions" UpdateUserPermissions operator_api::users::update_permissions;
+    Command Operator "users/revoke_sessions" RevokeUserSessions operator_api::users::revoke_sessions;
     Command Operator "users/ban" BanUser operator_api::users::ban;
     Command Operator "users/unban" UnbanUser operator_api::users::unban;
     Command Operator "users/delete" DeleteUser operator_api::users::delete;

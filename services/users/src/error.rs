@@ -76,6 +76,10 @@ impl From<Error> for Problems {
             Error::Life(LifeError::NotBanned) => {
                 Problem::conflict("user-not-banned", "User is not banned").into()
             }
+            Error::Life(LifeError::NotPendingApproval) => {
+                let title = "User does not wait for approval";
+                Problem::conflict("user-not-pending-approval", title).into()
+            }
             Error::Life(LifeError::Deleted) => {
                 Problem::conflict("user-deleted", "User is deleted").into()
             }
@@ -111,6 +115,11 @@ mod tests {
             ),
             (Error::Life(LifeError::NotBanned), 409, "user-not-banned"),
             (Error::Life(LifeError::Deleted), 409, "user-deleted"),
+            (
+                Error::Life(LifeError::NotPendingApproval),
+                409,
+                "user-not-pending-approval",
+            ),
             (
                 Error::Db(DbError::RowCount {
                     expected: 1,

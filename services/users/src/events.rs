@@ -19,7 +19,7 @@ pub(crate) fn created(user: &User, settings: AccessSettings) -> EnvelopeBuilder 
     })
 }
 
-/// A profile was changed.
+/// A profile, permissions or the approval of a user changed.
 pub(crate) fn updated(old: &User, new: &User, settings: AccessSettings) -> EnvelopeBuilder {
     changed("user.updated", old, new, settings)
 }
@@ -37,6 +37,15 @@ pub(crate) fn unbanned(old: &User, new: &User, settings: AccessSettings) -> Enve
 /// Sessions of a user died; nothing that the public log shows.
 pub(crate) fn epoch_raised(user: &User) -> EnvelopeBuilder {
     envelope("user.epoch-raised", user)
+}
+
+/// An operator ended the sessions of a user; an address that was given up with them shows.
+pub(crate) fn sessions_revoked(
+    old: &User,
+    new: &User,
+    settings: AccessSettings,
+) -> EnvelopeBuilder {
+    changed("user.epoch-raised", old, new, settings)
 }
 
 /// A user is gone, and with the user the texts of messages and reviews, if `texts`. The event says

@@ -32,6 +32,14 @@ pub(crate) struct Account {
     pub(crate) profile: Profile,
 }
 
+/// Changes to the permissions of a user; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PermissionsPatch {
+    pub(crate) post_listings: Option<bool>,
+    pub(crate) initiate_transactions: Option<bool>,
+    pub(crate) read: Option<bool>,
+}
+
 /// Why a step in the life of an account cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LifeError {
@@ -41,6 +49,9 @@ pub(crate) enum LifeError {
     /// It is not banned.
     #[error("the user is not banned")]
     NotBanned,
+    /// It does not wait for approval: it is banned.
+    #[error("the user does not wait for approval")]
+    NotPendingApproval,
     /// It is gone for good.
     #[error("the user is deleted")]
     Deleted,
@@ -127,6 +138,51 @@ impl User {
         let mut next = self.next();
         next.access.epoch += 1;
         next.access.except_session = spared;
+        next
+    }
+
+    /// The account after its approval, or the same one when it is active already.
+    ///
+    /// # Errors
+    /// [`LifeError`] when it is banned or deleted.
+    pub(crate) fn approved(&self) -> Result<Self, LifeError> {
+        match self.state() {
+            UserState::Deleted => Err(LifeError::Deleted),
+            UserState::Banned => Err(LifeError::NotPendingApproval),
+            UserState::Active => Ok(self.clone()),
+            UserState::PendingApproval => {
+                let mut next = self.next();
+                next.access.state = UserState::Active;
+                Ok(next)
+            }
+        }
+    }
+
+    /// The account with other permissions, or the same one when nothing changes.
+    pub(crate) fn with_permissions(&self, patch: PermissionsPatch) -> Self {
+        let own = self.access.permissions;
+        let permissions = Permissions {
+            post_listings: patch.post_listings.unwrap_or(own.post_listings),
+            initiate_transactions: patch
+                .initiate_transactions
+                .unwrap_or(own.initiate_transactions),
+            read: patch.read.unwrap_or(own.read),
+        };
+        if permissions == own {
+            return self.clone();
+        }
+        let mut next = self.next();
+        next.access.permissions = permissions;
+        next
+    }
+
+    /// The account after an operator ended its sessions: none is spared, and an address that
+    /// waits to be verified, which somebody else may have asked for, is given up.
+    pub(crate) fn with_sessions_revoked(&self) -> Self {
+        let mut next = self.with_new_password(None);
+        if let Some(account) = &mut next.account {
+            account.pending_email = None;
+        }
         next
     }
 
@@ -264,6 +320,51 @@ pub(crate) mod tests {
         for step in [gone.banned(), gone.unbanned(), gone.deleted()] {
             assert_eq!(step, Err(LifeError::Deleted));
         }
+    }
+
+    // contract: users 27
+    #[test]
+    fn an_approval_makes_active_and_changes_nothing_for_who_is_so() {
+        let waiting = user(AccessSettings {
+            require_approval_to_join: true,
+            ..AccessSettings::default()
+        });
+        let approved = waiting.approved().unwrap();
+        assert_eq!((approved.state(), approved.version), (UserState::Active, 2));
+        assert_eq!(approved.approved().unwrap(), approved);
+        let banned = waiting.banned().unwrap();
+        assert_eq!(banned.approved(), Err(LifeError::NotPendingApproval));
+        let gone = banned.deleted().unwrap();
+        assert_eq!(gone.approved(), Err(LifeError::Deleted));
+    }
+
+    // contract: users 30
+    #[test]
+    fn only_given_permissions_change() {
+        let before = user(AccessSettings::default());
+        let deny = PermissionsPatch {
+            initiate_transactions: Some(false),
+            ..PermissionsPatch::default()
+        };
+        let after = before.with_permissions(deny);
+        let expected = Permissions {
+            initiate_transactions: false,
+            ..Permissions::ALL
+        };
+        assert_eq!((after.access.permissions, after.version), (expected, 2));
+        assert_eq!(after.with_permissions(deny), after);
+        assert_eq!(after.with_permissions(PermissionsPatch::default()), after);
+    }
+
+    // contract: security 2.6
+    #[test]
+    fn an_end_of_all_sessions_spares_none_and_gives_up_the_pending_address() {
+        let mut before = user(AccessSettings::default())
+            .with_new_password(SessionId::parse("00000000-0000-4000-8000-000000000001").ok());
+        before.account.as_mut().unwrap().pending_email = Some("new@x.io".into());
+        let after = before.with_sessions_revoked();
+        assert_eq!((after.access.epoch, after.access.except_session), (2, None));
+        assert_eq!(after.account.unwrap().pending_email, None);
     }
 
     // contract: security 2.6

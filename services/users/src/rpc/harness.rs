@@ -2,15 +2,16 @@
 //! seeded ids, and callers by their level.
 
 use super::{Cx, create_current, delete, update_current_profile};
+use crate::domain::email::Email;
 use crate::error::Error;
 use prost::Message as _;
 use std::sync::Arc;
 use stoa_credentials::{Cost, PasswordHasher};
-use stoa_db::Db;
+use stoa_db::{Db, sql};
 use stoa_feed::Wiring;
 use stoa_feed::projections::{Settings, settings};
 use stoa_policy::{Actor, Level, Role};
-use stoa_proto::events::{Envelope, PublicEvent, envelope::Payload};
+use stoa_proto::events::{Envelope, PublicEvent, envelope::Payload, resource};
 use stoa_proto::{Class, auth, users as pb};
 use stoa_rpc::{Caller, Identity, Tasks};
 use stoa_types::id::{ClientId, MarketplaceId, OperatorId, RequestId, SessionId, UserId};
@@ -100,6 +101,21 @@ impl World {
     pub(crate) async fn delete(&self, id: UserId) {
         let deleted = delete::delete(&self.cx, self.operator(), command(id));
         deleted.await.unwrap();
+    }
+
+    /// The user has asked for this address and not verified it yet.
+    pub(crate) async fn await_verification(&self, id: UserId, email: &str) {
+        let (email, stored) = (email.to_owned(), Email::parse(email).unwrap());
+        let (email, key) = (email.as_str(), stored.key().as_str());
+        let both = self.cx.db.write(|tx| async move {
+            let pending = sql("UPDATE users SET pending_email = $2 WHERE id = $1");
+            tx.execute_expecting(1, pending.bind(id).bind(email))
+                .await?;
+            let take =
+                sql("INSERT INTO addresses (email_key, user_id, kind) VALUES ($1, $2, 'pending')");
+            tx.execute_expecting(1, take.bind(key).bind(id)).await
+        });
+        both.await.unwrap();
     }
 
     pub(crate) fn anonymous(&self) -> Caller {
@@ -199,6 +215,16 @@ pub(crate) fn command(id: UserId) -> pb::UserCommandRequest {
     pb::UserCommandRequest {
         id: id.to_string(),
         reason: None,
+    }
+}
+
+/// The old values that an event shows.
+#[track_caller]
+pub(crate) fn previous_user(event: &PublicEvent) -> pb::User {
+    let previous = event.previous.clone().and_then(|shown| shown.resource);
+    match previous {
+        Some(resource::Resource::User(user)) => user,
+        other => panic!("no old values of a user: {other:?}"),
     }
 }
 

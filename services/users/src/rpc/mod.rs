@@ -2,6 +2,7 @@
 //!
 //! To add one: the proto, its action in `crates/policy`, a file here, a line below.
 
+mod approve;
 mod ban;
 mod batch_get;
 mod change_password;
@@ -13,10 +14,12 @@ mod fields;
 mod get_access;
 mod get_protected_data;
 mod query;
+mod revoke_sessions;
 mod show;
 mod show_current;
 mod unban;
 mod update_current_profile;
+mod update_permissions;
 mod update_profile;
 
 #[cfg(test)]
@@ -170,6 +173,30 @@ impl users_server::Users for Users {
     ) -> Answer<pb::User> {
         unary(request, |caller, message| {
             update_profile::update_profile(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn approve(&self, request: Request<pb::UserCommandRequest>) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            approve::approve(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn update_permissions(
+        &self,
+        request: Request<pb::UpdateUserPermissionsRequest>,
+    ) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            update_permissions::update_permissions(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn revoke_sessions(&self, request: Request<pb::UserCommandRequest>) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            revoke_sessions::revoke_sessions(&self.0, caller, message)
         })
         .await
     }

@@ -10,6 +10,8 @@ stoa_db::statements! {
         "INSERT INTO addresses (email_key, user_id, kind)
          VALUES ($1, $2, $3)
          ON CONFLICT (email_key) DO NOTHING";
+    /// Gives back the address that a user waits to have verified.
+    FREE_PENDING = "DELETE FROM addresses WHERE user_id = $1 AND kind = 'pending'";
     /// Gives back all addresses of a user.
     FREE = "DELETE FROM addresses WHERE user_id = $1";
 }
@@ -19,6 +21,11 @@ stoa_db::statements! {
 pub(crate) async fn take_primary(tx: &Tx, key: &EmailKey, user: UserId) -> Result<bool, DbError> {
     let take = sql(TAKE).bind(key.as_str()).bind(user).bind("primary");
     Ok(tx.execute(take).await? == 1)
+}
+
+/// Gives back the address that a user waits to have verified, if there is one.
+pub(crate) async fn free_pending(tx: &Tx, user: UserId) -> Result<(), DbError> {
+    tx.execute(sql(FREE_PENDING).bind(user)).await.map(drop)
 }
 
 /// Gives back all addresses of a user; how many those were.

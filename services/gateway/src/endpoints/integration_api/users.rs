@@ -3,11 +3,11 @@
 use crate::call::Call;
 use crate::endpoints::marketplace_api::own_listings::patch;
 use crate::render::{Answer, Resource};
-use stoa_codec::params::{Body, Given};
+use stoa_codec::params::{Body, Given, Name};
 use stoa_proto::types::TextPatch;
 use stoa_proto::users::{
-    ProfilePatch, QueryUsersRequest, ShowUserRequest, UpdateUserProfileRequest,
-    show_user_request::By,
+    ProfilePatch, QueryUsersRequest, ShowUserRequest, UpdateUserPermissionsRequest,
+    UpdateUserProfileRequest, UserCommandRequest, show_user_request::By,
 };
 use stoa_rpc::{Problem, Problems};
 use stoa_types::ExtendedData;
@@ -66,19 +66,78 @@ pub(crate) async fn answer(mut call: Call, message: QueryUsersRequest) -> Result
 }
 
 /// Changes of anyone's profile.
-pub(crate) async fn update_profile(mut call: Call) -> Result<Answer, Problems> {
+pub(crate) async fn update_profile(call: Call) -> Result<Answer, Problems> {
+    change_profile(call, None).await
+}
+
+/// The same for callers who may say why.
+pub(crate) async fn change_profile(
+    mut call: Call,
+    reason: Option<String>,
+) -> Result<Answer, Problems> {
     let show = call.presentation();
     let id = call.body_id("id");
     let patch = Some(profile_patch(&mut call.body, true));
     call.finish()?;
     let mut users = call.gateway.peers().users();
-    let message = UpdateUserProfileRequest {
-        id,
-        patch,
-        reason: None,
-    };
+    let message = UpdateUserProfileRequest { id, patch, reason };
     let user = Call::ask(users.update_profile(call.credentials.request(message))).await?;
     Ok(Answer::command(Resource::User(user), show))
+}
+
+/// A user who waits for approval gets it.
+pub(crate) async fn approve(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let id = call.body_id("id");
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let message = UserCommandRequest { id, reason: None };
+    let user = Call::ask(users.approve(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// Changes of anyone's permissions.
+pub(crate) async fn update_permissions(call: Call) -> Result<Answer, Problems> {
+    change_permissions(call, None).await
+}
+
+/// The same for callers who may say why. Permissions stand beside the id; some clients put them
+/// into a map `permissions`, which counts less.
+pub(crate) async fn change_permissions(
+    mut call: Call,
+    reason: Option<String>,
+) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let id = call.body_id("id");
+    let nested = call.body.nullable_map("permissions", permissions).value();
+    let [post, initiate, read] = permissions(&mut call.body);
+    let [nested_post, nested_initiate, nested_read] = nested.unwrap_or_default();
+    call.finish()?;
+    let message = UpdateUserPermissionsRequest {
+        id,
+        post_listings: post.or(nested_post),
+        initiate_transactions: initiate.or(nested_initiate),
+        read: read.or(nested_read),
+        reason,
+    };
+    let mut users = call.gateway.peers().users();
+    let user = Call::ask(users.update_permissions(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// `postListings`, `initiateTransactions` and `read`: true for `permission/allow`.
+fn permissions(body: &mut Body) -> [Option<bool>; 3] {
+    ["postListings", "initiateTransactions", "read"].map(|key| {
+        let Name(name) = body.optional(key)?;
+        match name.as_str() {
+            "permission/allow" => Some(true),
+            "permission/deny" => Some(false),
+            _ => {
+                body.invalid(key, "must be permission/allow or permission/deny");
+                None
+            }
+        }
+    })
 }
 
 /// The fields of a profile; `metadata` only where the API has it. An object given as null counts

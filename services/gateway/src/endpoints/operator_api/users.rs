@@ -1,7 +1,9 @@
 //! `users/*` of the operator API.
 
 use crate::call::Call;
-use crate::endpoints::integration_api::users::{answer, filters};
+use crate::endpoints::integration_api::users::{
+    answer, change_permissions, change_profile, filters,
+};
 use crate::render::{Answer, Resource};
 use crate::service::Users;
 use stoa_proto::users::{User, UserCommandRequest};
@@ -12,6 +14,34 @@ pub(crate) async fn query(mut call: Call) -> Result<Answer, Problems> {
     let mut message = filters(&mut call);
     message.states = call.words("states");
     answer(call, message).await
+}
+
+/// Changes of anyone's profile.
+pub(crate) async fn update_profile(mut call: Call) -> Result<Answer, Problems> {
+    let reason = reason(&mut call);
+    change_profile(call, reason).await
+}
+
+/// Changes of anyone's permissions.
+pub(crate) async fn update_permissions(mut call: Call) -> Result<Answer, Problems> {
+    let reason = reason(&mut call);
+    change_permissions(call, reason).await
+}
+
+/// A user who waits for approval gets it.
+pub(crate) async fn approve(call: Call) -> Result<Answer, Problems> {
+    command(call, |mut users, request| async move {
+        users.approve(request).await
+    })
+    .await
+}
+
+/// The end of every session of a user.
+pub(crate) async fn revoke_sessions(call: Call) -> Result<Answer, Problems> {
+    command(call, |mut users, request| async move {
+        users.revoke_sessions(request).await
+    })
+    .await
 }
 
 /// A ban.
@@ -45,6 +75,15 @@ where
 {
     let show = call.presentation();
     let id = call.body_id("id");
+    let reason = reason(&mut call);
+    call.finish()?;
+    let request = call.credentials.request(UserCommandRequest { id, reason });
+    let user = Call::ask(run(call.gateway.peers().users(), request)).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// Why the operator does it; free text.
+fn reason(call: &mut Call) -> Option<String> {
     let reason: Option<String> = call.body.nullable("reason").value();
     if reason
         .as_ref()
@@ -52,8 +91,5 @@ where
     {
         call.body.invalid("reason", "must have 1 to 500 characters");
     }
-    call.finish()?;
-    let request = call.credentials.request(UserCommandRequest { id, reason });
-    let user = Call::ask(run(call.gateway.peers().users(), request)).await?;
-    Ok(Answer::command(Resource::User(user), show))
+    reason
 }
