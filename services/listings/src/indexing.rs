@@ -9,6 +9,7 @@ use stoa_db::DbError;
 use stoa_feed::Follow;
 use stoa_feed::projections::Settings;
 use stoa_proto::events::{Envelope, envelope::Payload};
+use stoa_search::SchemaFor;
 
 /// Rows read at once.
 const BATCH: u32 = 500;
@@ -71,7 +72,7 @@ impl Indexer {
     fn schemas(&self) -> Schemas {
         let settings = self.0.settings.latest();
         settings.map_or_else(Schemas::default, |settings| {
-            Schemas::of(&settings.search_schemas)
+            Schemas::of(SchemaFor::Listing, &settings.search_schemas)
         })
     }
 

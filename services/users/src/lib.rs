@@ -13,6 +13,7 @@ mod store;
 
 pub use restore::{EnforceError, Standing};
 
+use jobs::collect_values::{self, CollectValues};
 use jobs::finish_erasure::{self, FinishErasure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,7 +69,7 @@ pub fn migrations() -> MigrationSet {
 }
 
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_users").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_users", "0002_search").with(&[&stoa_feed::MIGRATIONS]);
 
 /// The running service. Cheap to clone.
 #[derive(Clone)]
@@ -85,6 +86,10 @@ struct Inner {
     drained: AtomicU64,
     finish_erasure: FinishErasure,
     erasures: Job,
+    collect_values: CollectValues,
+    collecting: Job,
+    /// Told when the settings changed.
+    settings_changed: Arc<Notify>,
     /// The auth feed was once applied up to its head.
     caught_up: AtomicBool,
 }
@@ -113,7 +118,9 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         passwords: deps.passwords,
         settings: settings.clone(),
         erased: Arc::clone(&erased),
+        totals: store::totals::Totals::new(Arc::clone(&deps.real_clock)),
     });
+    let settings_changed = Arc::new(Notify::new());
     let users = rpc::Users(Arc::clone(&cx));
     let feed = FeedService::new(&wiring, sequencer.clone());
     let routes = Routes::new(UsersServer::new(users)).add_service(feed.into_server());
@@ -130,6 +137,13 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     Ok(Service(Arc::new(Inner {
         cx,
         guard,
+        collect_values: CollectValues {
+            db: deps.db.clone(),
+            settings: settings.clone(),
+        },
+        collecting: Job::new(&wiring, "collect values", collect_values::POLL)
+            .woken_by(Arc::clone(&settings_changed)),
+        settings_changed,
         settings_consumer: Consumer::new(&wiring, deps.auth, SettingsConsumer::new(&settings)),
         settings,
         sequencer,
@@ -154,12 +168,31 @@ impl Service {
         self.0.guard.clone()
     }
 
-    /// Starts the sequencer, the consumer of settings and the job that finishes erasures.
+    /// Starts the sequencer, the consumer of settings, and the jobs: one finishes erasures, one
+    /// collects what users are searched by.
     pub fn start(&self) {
         let Inner { tasks, .. } = &*self.0;
         tasks.spawn(self.0.sequencer.clone().run());
         tasks.spawn(self.0.settings.clone().run());
         tasks.spawn(self.0.settings_consumer.clone().run());
+        let work = self.0.collect_values.clone();
+        tasks.spawn(self.0.collecting.clone().run(move || {
+            let work = work.clone();
+            async move { work.once().await }
+        }));
+        let (wake, stopping) = (Arc::clone(&self.0.settings_changed), tasks.clone());
+        let mut changes = self.0.settings.watch();
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = stopping.stopping() => return,
+                    changed = changes.changed() => match changed {
+                        Ok(()) => wake.notify_one(),
+                        Err(_) => return,
+                    },
+                }
+            }
+        });
         let work = self.0.finish_erasure.clone();
         tasks.spawn(self.0.erasures.clone().run(move || {
             let work = work.clone();
@@ -168,7 +201,7 @@ impl Service {
     }
 
     /// Does all that is due, once: finishes erasures, stamps the outbox, consumes the auth feed up
-    /// to its head. True when there was anything to do.
+    /// to its head, collects what users are searched by. True when there was anything to do.
     ///
     /// # Errors
     /// [`DrainError`] when one of them failed; what was done stays done.
@@ -189,7 +222,9 @@ impl Service {
             .await
             .map_err(|e| failed(e.into()))?;
         let consumed = self.0.drained.swap(position, Ordering::Relaxed) != position;
-        Ok(erased || stamped > 0 || consumed)
+        let collected = self.0.collect_values.once().await;
+        let collected = collected.map_err(|e| failed(e.into()))?;
+        Ok(erased || stamped > 0 || consumed || collected)
     }
 
     /// Whether this marketplace is live; nothing before the settings are known.

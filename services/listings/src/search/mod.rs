@@ -1,20 +1,15 @@
 //! Search: an index behind a trait, fed with listings as they are committed.
 //!
-//! `schema.rs` says which keys of extended data count, `parse.rs` turns a request into a
-//! [`Query`], `memory/` answers it. Texts are split into words by `words_of`.
+//! `parse.rs` turns a request into a [`Query`], `memory/` answers it. Which keys of extended data
+//! count, and how a text is split into words, says the crate `stoa-search`.
 
 pub(crate) mod memory;
 pub(crate) mod parse;
 mod query;
-mod range;
-pub(crate) mod schema;
-mod tokens;
 
 pub(crate) use memory::MemoryIndex;
-pub(crate) use query::{Audience, Bounds, Filter, Hit, Hits, Key, Query, Sort, Test};
-pub(crate) use range::Range;
-pub(crate) use schema::{Kind, SchemaKey, Schemas, Scope};
-pub(crate) use tokens::words_of;
+pub(crate) use query::{Audience, Bounds, Hit, Hits, Key, Query, Sort};
+pub(crate) use stoa_search::{Filter, Indexed, Kind, Range, SchemaKey, Schemas, Test, words_of};
 
 use crate::domain::Listing;
 use std::sync::Arc;
@@ -49,4 +44,22 @@ pub(crate) trait SearchIndex: Send + Sync + 'static {
 
     /// The fresh index takes over.
     fn finish_rebuild(&self);
+}
+
+/// A schema of listings as the settings carry it.
+#[cfg(test)]
+pub(crate) fn setting(
+    scope: &str,
+    key: &str,
+    kind: &str,
+    default: Option<&str>,
+) -> stoa_proto::auth::SearchSchema {
+    stoa_proto::auth::SearchSchema {
+        schema_for: "listing".into(),
+        scope: scope.into(),
+        key: key.into(),
+        schema_type: kind.into(),
+        default_json: default.map(str::to_owned),
+        doc: None,
+    }
 }

@@ -1,11 +1,9 @@
 //! From the request of a query to a [`Query`]; says all that is wrong with it.
 
-use super::{
-    Audience, Bounds, Filter, Key, Kind, Query, Range, SchemaKey, Schemas, Scope, Sort, Test,
-    words_of,
-};
+use super::{Audience, Bounds, Key, Query, Range, Schemas, Sort, words_of};
 use crate::domain::State;
 use stoa_proto::{listings as pb, types};
+use stoa_search::sort_key;
 use stoa_types::id::{ListingId, UserId};
 use stoa_types::{LatLng, Problem, Problems, SourceKind};
 
@@ -138,7 +136,7 @@ pub(crate) fn parse(
         });
     }
     for filter in &request.filters {
-        match parse_filter(filter, schemas) {
+        match schemas.filter(&filter.prefix, &filter.key, &filter.value) {
             Ok(filter) => query.filters.extend(filter),
             Err(why) => problems.push(invalid(format!("{}_{}", filter.prefix, filter.key), why)),
         }
@@ -154,46 +152,6 @@ pub(crate) fn parse(
     Ok((query, page))
 }
 
-/// Nothing for a key without a schema, and for a value that asks for nothing.
-fn parse_filter(filter: &pb::DataFilter, schemas: &Schemas) -> Result<Option<Filter>, String> {
-    let Some(scope) = Scope::from_prefix(&filter.prefix) else {
-        return Ok(None);
-    };
-    let name = SchemaKey {
-        scope,
-        key: filter.key.clone(),
-    };
-    let value = filter.value.as_str();
-    let Some((_, schema)) = schemas.get(&name).filter(|_| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let items = |list: &str| -> Vec<String> {
-        let items = list.split(',').filter(|item| !item.is_empty());
-        items.map(str::to_owned).collect()
-    };
-    let test = match schema.kind {
-        Kind::Enum => Test::HasAny(items(value)),
-        Kind::MultiEnum => match value.strip_prefix("has_any:") {
-            Some(any) => Test::HasAny(items(any)),
-            None => Test::HasAll(items(value.strip_prefix("has_all:").unwrap_or(value))),
-        },
-        Kind::Boolean => match value {
-            "true" => Test::Is(true),
-            "false" => Test::Is(false),
-            _ => return Err("must be true or false".to_owned()),
-        },
-        Kind::Long => match Range::parse(value).map_err(|why| why.to_string())? {
-            Some(range) => Test::In(range),
-            None => return Ok(None),
-        },
-        Kind::Text => return Ok(None),
-    };
-    match &test {
-        Test::HasAny(list) | Test::HasAll(list) if list.is_empty() => Ok(None),
-        _ => Ok(Some(Filter { name, test })),
-    }
-}
-
 fn parse_sort(keys: &[String], schemas: &Schemas) -> Result<Vec<Sort>, String> {
     let keys: Vec<&str> = keys
         .iter()
@@ -205,14 +163,11 @@ fn parse_sort(keys: &[String], schemas: &Schemas) -> Result<Vec<Sort>, String> {
     }
     keys.into_iter()
         .map(|key| {
-            let (ascending, name) = match key.strip_prefix('-') {
-                Some(rest) => (true, rest),
-                None => (false, key),
-            };
+            let (ascending, name) = sort_key(key);
             let key = match name {
                 "createdAt" => Some(Key::CreatedAt),
                 "price" => Some(Key::Price),
-                _ => long_key(name, schemas).map(Key::Long),
+                _ => schemas.long_key(name).map(Key::Long),
             };
             let key = key.ok_or_else(|| format!("cannot be sorted by {name:?}"))?;
             Ok(Sort { key, ascending })
@@ -220,30 +175,20 @@ fn parse_sort(keys: &[String], schemas: &Schemas) -> Result<Vec<Sort>, String> {
         .collect()
 }
 
-fn long_key(name: &str, schemas: &Schemas) -> Option<SchemaKey> {
-    let (prefix, key) = name.split_once('_')?;
-    let name = SchemaKey {
-        scope: Scope::from_prefix(prefix)?,
-        key: key.to_owned(),
-    };
-    let (_, schema) = schemas.get(&name)?;
-    (schema.kind == Kind::Long).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::schema::tests::setting;
+    use crate::search::{Test, setting};
+    use stoa_search::SchemaFor;
     use stoa_types::PathItem;
 
     fn schemas() -> Schemas {
-        Schemas::of(&[
+        let settings = [
             setting("public", "condition", "enum", None),
-            setting("public", "accessories", "multi-enum", None),
             setting("public", "rating", "long", None),
-            setting("public", "story", "text", None),
             setting("metadata", "promoted", "boolean", None),
-        ])
+        ];
+        Schemas::of(SchemaFor::Listing, &settings)
     }
 
     fn read(request: &pb::QueryListingsRequest) -> Result<Query, Vec<(String, String)>> {
@@ -291,54 +236,16 @@ mod tests {
         list.iter().map(|s| (*s).to_owned()).collect()
     }
 
-    // contract: search S5, S6, S7
     #[test]
-    fn a_filter_is_read_by_the_kind_of_its_key() {
-        let test = |prefix, key, value| {
-            read(&filter(prefix, key, value)).unwrap().filters[0]
-                .test
-                .clone()
-        };
-        let ab = strings(&["a", "b"]);
-        assert_eq!(test("pub", "condition", "a,b"), Test::HasAny(ab.clone()));
-        assert_eq!(test("pub", "accessories", "a,b"), Test::HasAll(ab.clone()));
+    fn filters_are_read_and_bad_ones_named() {
+        let request = filter("pub", "rating", "3");
         assert_eq!(
-            test("pub", "accessories", "has_all:a,b"),
-            Test::HasAll(ab.clone())
+            read(&request).unwrap().filters[0].test,
+            Test::In(Range { min: 3, max: 3 })
         );
-        assert_eq!(test("pub", "accessories", "has_any:a,b"), Test::HasAny(ab));
-        assert_eq!(
-            test("pub", "rating", "3,"),
-            Test::In(Range {
-                min: 3,
-                max: i64::MAX
-            })
-        );
-        assert_eq!(test("meta", "promoted", "true"), Test::Is(true));
+        assert!(read(&filter("pub", "foo", "x")).unwrap().filters.is_empty());
         refused(&filter("pub", "rating", "high"), "pub_rating");
         refused(&filter("meta", "promoted", "yes"), "meta_promoted");
-    }
-
-    // contract: search S10
-    #[test]
-    fn a_filter_that_asks_for_nothing_is_ignored() {
-        for (prefix, key, value) in [
-            ("pub", "foo", "x"),
-            ("meta", "condition", "x"),
-            ("priv", "condition", "x"),
-            ("pub", "story", "x"),
-            ("pub", "condition", ""),
-            ("pub", "accessories", "has_any:"),
-            ("pub", "rating", ","),
-        ] {
-            assert!(
-                read(&filter(prefix, key, value))
-                    .unwrap()
-                    .filters
-                    .is_empty(),
-                "{key}={value}"
-            );
-        }
     }
 
     // contract: search S15

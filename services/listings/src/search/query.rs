@@ -1,6 +1,6 @@
 //! A query as the index takes it: parsed, checked, independent of the wire.
 
-use super::{Range, SchemaKey};
+use super::{Filter, Range, SchemaKey};
 use crate::domain::State;
 use stoa_types::LatLng;
 use stoa_types::id::{ListingId, UserId};
@@ -30,26 +30,6 @@ impl Bounds {
         };
         inside && self.sw.lat <= at.lat && at.lat <= self.ne.lat
     }
-}
-
-/// A filter on a key with a schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Filter {
-    pub(crate) name: SchemaKey,
-    pub(crate) test: Test,
-}
-
-/// What the value must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Test {
-    /// At least one of these strings.
-    HasAny(Vec<String>),
-    /// All of these strings.
-    HasAll(Vec<String>),
-    /// This truth value.
-    Is(bool),
-    /// A number in the range.
-    In(Range),
 }
 
 /// One sort key.

@@ -5,5 +5,6 @@ pub(crate) mod email;
 pub(crate) mod names;
 pub(crate) mod password;
 pub(crate) mod profile;
+pub(crate) mod search;
 pub(crate) mod user;
 pub(crate) mod view;

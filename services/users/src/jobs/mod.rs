@@ -1,3 +1,4 @@
 //! Work that goes on after a command.
 
+pub(crate) mod collect_values;
 pub(crate) mod finish_erasure;

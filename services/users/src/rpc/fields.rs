@@ -50,9 +50,18 @@ impl Fields {
     }
 
     /// Notes a value that breaks a rule.
-    pub(super) fn invalid(&mut self, field: &'static str, why: impl std::fmt::Display) {
+    pub(super) fn invalid(
+        &mut self,
+        field: impl Into<stoa_types::PathItem>,
+        why: impl std::fmt::Display,
+    ) {
         let problem = Problem::invalid_value(self.kind, vec![field.into()], why.to_string());
         self.problems.push(problem);
+    }
+
+    /// Notes that parameters do not go together.
+    pub(super) fn refuse(&mut self, why: &'static str) {
+        self.problems.push(Problem::invalid_params(why));
     }
 
     /// Notes a parameter that is not known here.

@@ -4,6 +4,8 @@
 use super::{Cx, create_current, delete, update_current_profile};
 use crate::domain::email::Email;
 use crate::error::Error;
+use crate::jobs::collect_values::CollectValues;
+use crate::store::totals::Totals;
 use prost::Message as _;
 use std::sync::Arc;
 use stoa_credentials::{Cost, PasswordHasher};
@@ -65,8 +67,31 @@ impl World {
             passwords: PasswordHasher::new(Cost::Test, 2, entropy.clone()),
             settings,
             erased: Arc::new(Notify::new()),
+            totals: Totals::new(clock.clone()),
         };
         Self { cx, clock, entropy }
+    }
+
+    /// The marketplace has these search schemas from now on, and nobody's values are collected yet.
+    pub(crate) async fn declare(&self, schemas: &[auth::SearchSchema]) {
+        let known = self.cx.settings.latest().unwrap();
+        let next = &auth::Settings {
+            version: known.version + 1,
+            search_schemas: schemas.to_vec(),
+            ..auth::Settings::clone(&known)
+        };
+        let db = &self.cx.db;
+        let stored = db.write(|tx| async move { settings::store(&tx, next).await });
+        assert!(stored.await.unwrap());
+        self.cx.settings.reload().await.unwrap();
+    }
+
+    /// The job that follows the schemas.
+    pub(crate) fn collecting(&self) -> CollectValues {
+        CollectValues {
+            db: self.cx.db.clone(),
+            settings: self.cx.settings.clone(),
+        }
     }
 
     /// A new user with [`PASSWORD`], first name Olli and last name Foobar.

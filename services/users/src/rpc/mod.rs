@@ -21,6 +21,7 @@ mod unban;
 mod update_current_profile;
 mod update_permissions;
 mod update_profile;
+mod user_filter;
 
 #[cfg(test)]
 pub(crate) mod harness;
@@ -28,6 +29,7 @@ pub(crate) mod harness;
 use crate::domain::user::User;
 use crate::error::Error;
 use crate::store;
+use crate::store::totals::Totals;
 use std::collections::HashMap;
 use std::sync::Arc;
 use stoa_credentials::PasswordHasher;
@@ -53,6 +55,8 @@ pub(crate) struct Cx {
     pub(crate) settings: Settings,
     /// Told when an account was deleted.
     pub(crate) erased: Arc<Notify>,
+    /// How many users large selections have.
+    pub(crate) totals: Totals,
 }
 
 impl Cx {

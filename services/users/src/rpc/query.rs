@@ -1,28 +1,21 @@
 //! Users by filter, for integrations and operators: newest first unless sorted, all but deleted
 //! ones unless an operator names states.
 
-use super::fields::Fields;
-use super::{Cx, standing};
+use super::{Cx, standing, user_filter};
+use crate::domain::search::Searchable;
 use crate::domain::view;
 use crate::error::Error;
-use crate::store::query::{UserFilter, page};
-use stoa_policy::{Action, Level, Resource, UserState, require};
-use stoa_proto::types::{Page, PageMeta};
+use crate::store;
+use stoa_policy::{Action, Resource, require};
+use stoa_proto::types::PageMeta;
 use stoa_proto::users as pb;
 use stoa_rpc::Caller;
-use stoa_types::{Problems, Timestamp};
-
-/// Users on a page when nothing is said, and at most.
-const MAX_PER_PAGE: u32 = 100;
-/// Sort keys, at most.
-const MAX_SORT: usize = 3;
 
 pub(super) async fn query(
     cx: &Cx,
     caller: Caller,
     request: pb::QueryUsersRequest,
 ) -> Result<pb::QueryUsersResponse, Error> {
-    let filter = filter(request, caller.actor.level)?;
     let settings = cx.settings_for(&caller).await?;
     let standing = standing(&caller, settings, None);
     require(
@@ -31,7 +24,12 @@ pub(super) async fn query(
         &standing,
         &Resource::None,
     )?;
-    let (users, total_items) = page(&cx.db, &filter).await?;
+    let keys = match user_filter::names_keys(&request) {
+        true => store::search::keys(&cx.db).await?,
+        false => Vec::new(),
+    };
+    let filter = user_filter::read(&request, caller.actor.level, &Searchable::of(keys))?;
+    let (users, total_items) = store::query::page(&cx.db, &filter, &cx.totals).await?;
     Ok(pb::QueryUsersResponse {
         users: users
             .iter()
@@ -45,82 +43,15 @@ pub(super) async fn query(
     })
 }
 
-fn filter(request: pb::QueryUsersRequest, level: Level) -> Result<UserFilter, Problems> {
-    let mut fields = Fields::of_query();
-    let Page { page, per_page } = request.page.unwrap_or(Page {
-        page: 1,
-        per_page: MAX_PER_PAGE,
-    });
-    if page == 0 {
-        fields.invalid("page", "counts from 1");
-    }
-    if !(1..=MAX_PER_PAGE).contains(&per_page) {
-        fields.invalid("perPage", "must be 1 to 100");
-    }
-    let mut instant = |field, ms: Option<i64>| {
-        let read = Timestamp::checked_from_ms(ms?);
-        read.map_err(|why| fields.invalid(field, why)).ok()
-    };
-    let created_from = instant("createdAtStart", request.created_at_start_ms);
-    let created_before = instant("createdAtEnd", request.created_at_end_ms);
-    if request.sort.len() > MAX_SORT {
-        fields.invalid("sort", "at most 3 keys");
-    }
-    // Only one key is known, so the first decides.
-    let mut oldest_first = None;
-    for key in &request.sort {
-        match key.as_str() {
-            "createdAt" => oldest_first.get_or_insert(false),
-            "-createdAt" => oldest_first.get_or_insert(true),
-            _ => {
-                fields.invalid("sort", "can be createdAt or -createdAt");
-                break;
-            }
-        };
-    }
-    let states = states(&request.states, level, &mut fields);
-    fields.finish()?;
-    Ok(UserFilter {
-        created_from,
-        created_before,
-        states,
-        oldest_first: oldest_first.unwrap_or(false),
-        page,
-        per_page,
-    })
-}
-
-fn states(names: &[String], level: Level, fields: &mut Fields) -> Vec<UserState> {
-    if names.is_empty() {
-        return vec![
-            UserState::Active,
-            UserState::PendingApproval,
-            UserState::Banned,
-        ];
-    }
-    if level != Level::Operator {
-        fields.disallowed("states");
-    }
-    let states: Vec<UserState> = names
-        .iter()
-        .filter_map(|name| UserState::from_name(name))
-        .collect();
-    if states.len() != names.len() {
-        fields.invalid(
-            "states",
-            "can be active, pendingApproval, banned and deleted",
-        );
-    }
-    states
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::MIGRATIONS;
+    use crate::domain::search::tests::declared;
     use crate::rpc::harness::*;
-    use crate::rpc::{ban, delete};
+    use crate::rpc::{ban, delete, update_profile};
     use stoa_db::{Db, accounting};
+    use stoa_proto::types::{DataFilter, Page};
 
     fn paged(page: u32, per_page: u32) -> pb::QueryUsersRequest {
         pb::QueryUsersRequest {
@@ -130,46 +61,194 @@ mod tests {
     }
 
     async fn emails(world: &World, request: pb::QueryUsersRequest) -> (Vec<String>, u64) {
+        // With filters: the keys, what they have, then the number and the page as without.
+        let expected = if request.filters.is_empty() { 2 } else { 4 };
         let (answer, statements) =
             accounting::scope(query(&world.cx, world.integration(), request)).await;
         let answer = answer.unwrap();
-        assert_eq!(statements.count, 2);
+        assert_eq!(statements.count, expected);
         let emails = answer.users.into_iter().map(|user| user.email.unwrap());
         (emails.collect(), answer.meta.unwrap().total_items)
     }
 
-    #[test]
-    fn bad_parameters_are_all_named() {
-        let request = pb::QueryUsersRequest {
-            created_at_start_ms: Some(i64::MAX),
-            sort: vec!["email".into()],
-            states: vec!["gone".into()],
-            ..paged(0, 101)
+    /// A user who signed up with this profile.
+    async fn person(world: &World, name: &str, json: [&str; 2], metadata: &str) {
+        world.clock.advance_ms(10);
+        let mut request = create_request(&format!("{name}@x.io"));
+        request.public_data = Some(json[0].into());
+        request.protected_data = Some(json[1].into());
+        let id = world.create(request).await.unwrap().id;
+        let patch = pb::ProfilePatch {
+            metadata: Some(metadata.into()),
+            ..pb::ProfilePatch::default()
         };
-        let problems = filter(request, Level::Integration).unwrap_err();
-        let found: Vec<String> = problems
-            .as_slice()
-            .iter()
-            .map(|p| format!("{} {:?}", p.code, p.source.as_ref().unwrap().path))
-            .collect();
-        let invalid = |name: &str| format!("validation-invalid-value [Key({name:?})]");
-        let expected = [
-            invalid("page"),
-            invalid("perPage"),
-            invalid("createdAtStart"),
-            invalid("sort"),
-            "validation-disallowed-key [Key(\"states\")]".to_owned(),
-            invalid("states"),
-        ];
-        assert_eq!(found, expected);
-        let many = pb::QueryUsersRequest {
-            sort: vec!["createdAt".into(); 4],
-            ..paged(1, 100)
+        let request = pb::UpdateUserProfileRequest {
+            id,
+            patch: Some(patch),
+            reason: None,
         };
-        assert_eq!(filter(many, Level::Operator).unwrap_err().status(), 400);
+        update_profile::update_profile(&world.cx, world.integration(), request)
+            .await
+            .unwrap();
+    }
+
+    /// The people of the tests below, oldest first.
+    async fn people(db: Db) -> World {
+        let world = World::new(db).await;
+        let mut vip = declared("metadata", "vip", "boolean");
+        vip.default_json = Some("false".into());
+        world
+            .declare(&[
+                declared("public", "city", "enum"),
+                declared("public", "tags", "multi-enum"),
+                declared("protected", "age", "long"),
+                declared("public", "story", "text"),
+                vip,
+            ])
+            .await;
+        world.collecting().once().await.unwrap();
+        for (name, public, protected, metadata) in [
+            (
+                "ada",
+                r#"{"city":"Oslo","tags":["a"]}"#,
+                r#"{"age":18}"#,
+                "{}",
+            ),
+            (
+                "bob",
+                r#"{"city":"Oslo","tags":["a","b"]}"#,
+                r#"{"age":29}"#,
+                r#"{"vip":true}"#,
+            ),
+            (
+                "cat",
+                r#"{"city":"Rome","story":"Local bikes"}"#,
+                r#"{"age":30}"#,
+                "{}",
+            ),
+            (
+                "dan",
+                r#"{"city":"oslo","tags":"a"}"#,
+                r#"{"age":"30"}"#,
+                r#"{"vip":"no"}"#,
+            ),
+            (
+                "eve",
+                r#"{"tags":["b","c"]}"#,
+                r#"{"age":-5}"#,
+                r#"{"vip":false}"#,
+            ),
+        ] {
+            person(&world, name, [public, protected], metadata).await;
+        }
+        world
+    }
+
+    fn name_of(user: &pb::User) -> String {
+        let email = user.email.as_deref().unwrap_or_default();
+        email.trim_end_matches("@x.io").to_owned()
+    }
+
+    fn filtered(filters: &[(&str, &str, &str)], sort: &[&str]) -> pb::QueryUsersRequest {
+        let filter = |(prefix, key, value): &(&str, &str, &str)| DataFilter {
+            prefix: (*prefix).into(),
+            key: (*key).into(),
+            value: (*value).into(),
+        };
+        pb::QueryUsersRequest {
+            filters: filters.iter().map(filter).collect(),
+            sort: sort.iter().map(|key| (*key).to_owned()).collect(),
+            ..pb::QueryUsersRequest::default()
+        }
+    }
+
+    async fn names(world: &World, request: pb::QueryUsersRequest) -> Vec<String> {
+        let (emails, total) = emails(world, request).await;
+        assert_eq!(emails.len() as u64, total);
+        let name = |email: &String| email.trim_end_matches("@x.io").to_owned();
+        emails.iter().map(name).collect()
     }
 
     stoa_testkit::on_every_engine! { MIGRATIONS;
+        // contract: users 43, search S3, search S5, search S6, search S7, search S8, search S9
+        async fn users_are_found_by_their_extended_data(db: Db) {
+            let world = people(db).await;
+            for (prefix, key, value, expected) in [
+                ("pub", "city", "Oslo", "bob ada"),
+                ("pub", "city", "Rome,Oslo,Paris", "cat bob ada"),
+                ("pub", "city", "Paris", ""),
+                ("pub", "tags", "a,b", "bob"),
+                ("pub", "tags", "has_all:b", "eve bob"),
+                ("pub", "tags", "has_any:a,c", "eve bob ada"),
+                ("prot", "age", "18,30", "bob ada"),
+                ("prot", "age", "30", "cat"),
+                ("prot", "age", "29,", "cat bob"),
+                ("prot", "age", ",0", "eve"),
+                ("prot", "age", "30,18", ""),
+                ("meta", "vip", "true", "bob"),
+                // Whose value is of another type has none, not even the default.
+                ("meta", "vip", "false", "eve cat ada"),
+                ("pub", "story", "loc ikes", "cat"),
+                ("pub", "story", "!!!", ""),
+                // No schema, another scope, nothing asked for.
+                ("pub", "unknown", "x", "eve dan cat bob ada"),
+                ("pub", "age", "18", "eve dan cat bob ada"),
+                ("pub", "city", "", "eve dan cat bob ada"),
+            ] {
+                let request = filtered(&[(prefix, key, value)], &[]);
+                let answer = query(&world.cx, world.operator(), request).await.unwrap();
+                let found: Vec<String> = answer.users.iter().map(name_of).collect();
+                assert_eq!(found.join(" "), expected, "{prefix}_{key}={value}");
+                assert_eq!(answer.meta.unwrap().total_items, found.len() as u64);
+            }
+            let refused = filtered(&[("prot", "age", "old")], &[]);
+            let outcome = query(&world.cx, world.integration(), refused).await;
+            assert_eq!(refusal(outcome), "400 validation-invalid-value [Key(\"prot_age\")]");
+        }
+
+        // contract: users 43, search S22
+        async fn filters_combine_and_numbers_sort_with_the_missing_last(db: Db) {
+            let world = people(db).await;
+            let both = filtered(&[("pub", "city", "Oslo,Rome"), ("prot", "age", "18,30")], &["-createdAt"]);
+            assert_eq!(names(&world, both.clone()).await, ["ada", "bob"]);
+            let three = filtered(&[("pub", "city", "Oslo"), ("prot", "age", "18,"), ("meta", "vip", "true")], &[]);
+            assert_eq!(names(&world, three).await, ["bob"]);
+            let by_age = |key: &'static str| query(&world.cx, world.integration(), filtered(&[], &[key]));
+            let order = |answer: pb::QueryUsersResponse| answer.users.iter().map(name_of).collect::<Vec<_>>().join(" ");
+            assert_eq!(order(by_age("prot_age").await.unwrap()), "cat bob ada eve dan");
+            assert_eq!(order(by_age("-prot_age").await.unwrap()), "eve ada bob cat dan");
+            let page = pb::QueryUsersRequest {
+                page: Some(Page { page: 2, per_page: 1 }),
+                ..filtered(&[("pub", "city", "Oslo,Rome,oslo")], &["prot_age", "-createdAt"])
+            };
+            assert_eq!(emails(&world, page).await, (vec!["bob@x.io".to_owned()], 4));
+            // Ages in time: a filter and a window.
+            let late = pb::QueryUsersRequest {
+                created_at_start_ms: Some(world.now() - 15),
+                ..filtered(&[("meta", "vip", "false")], &[])
+            };
+            assert_eq!(names(&world, late).await, ["eve"]);
+        }
+
+        async fn banned_users_are_found_and_operators_narrow_it_down(db: Db) {
+            let world = people(db).await;
+            let all = query(&world.cx, world.operator(), filtered(&[], &[])).await.unwrap();
+            let bob = all.users.iter().find(|user| name_of(user) == "bob").unwrap();
+            let id = stoa_types::id::UserId::parse(&bob.id).unwrap();
+            ban::ban(&world.cx, world.operator(), command(id)).await.unwrap();
+            let oslo = filtered(&[("pub", "city", "Oslo")], &[]);
+            assert_eq!(names(&world, oslo.clone()).await, ["bob", "ada"]);
+            for (states, expected) in [(["active"].as_slice(), "ada"), (&["banned"], "bob"), (&["deleted"], "")] {
+                let request = pb::QueryUsersRequest {
+                    states: states.iter().map(|state| (*state).to_owned()).collect(),
+                    ..oslo.clone()
+                };
+                let answer = query(&world.cx, world.operator(), request).await.unwrap();
+                let found: Vec<String> = answer.users.iter().map(name_of).collect();
+                assert_eq!(found.join(" "), expected, "{states:?}");
+            }
+        }
+
         // contract: users 44, integration I5
         async fn users_are_filtered_by_time_sorted_and_paged(db: Db) {
             let world = World::new(db).await;

@@ -31,7 +31,7 @@ pub(super) async fn update_current_profile(
             let user = user.ok_or(Denied::Forbidden)?;
             let next = user.with_profile(patch).map_err(merge_refused)?;
             if next.version != user.version {
-                store::users::replace(&tx, &next).await?;
+                store::users::replace_profile(&tx, &user, &next).await?;
                 cx.emit(&tx, caller, events::updated(&user, &next, settings))
                     .await?;
             }

@@ -10,3 +10,11 @@ pub(crate) fn user_locked(tx: &Tx) -> &'static str {
         Engine::Postgres => super::users::USER_FOR_UPDATE,
     }
 }
+
+/// The end of a selection whose rows stay locked until the transaction ends; see [`user_locked`].
+pub(crate) fn locking(tx: &Tx) -> &'static str {
+    match tx.engine() {
+        Engine::Sqlite => "",
+        Engine::Postgres => " FOR UPDATE",
+    }
+}

@@ -1,7 +1,7 @@
 //! Accounts whose rows are erased: which of them still have bytes in the log of the database.
 
 use crate::domain::user::User;
-use crate::store::{addresses, users};
+use crate::store::{addresses, search, users};
 use stoa_db::{Db, DbError, Tx, sql};
 use stoa_feed::erased;
 use stoa_types::Timestamp;
@@ -21,13 +21,15 @@ stoa_db::statements! {
     PURGED = "UPDATE erasures SET purged_at = $2 WHERE user_id = $1";
 }
 
-/// Puts the tombstone in the place of an account, frees its addresses, and notes that the rest is
-/// still to be done.
+/// Puts the tombstone in the place of an account, frees its addresses, removes what it was searched
+/// by, and notes that the rest is still to be done.
 pub(crate) async fn erase(tx: &Tx, gone: &User, now: Timestamp) -> Result<(), DbError> {
     users::replace(tx, gone).await?;
     let addresses = addresses::free(tx, gone.id).await?;
+    let values = search::erase(tx, &[gone.id]).await?;
     erased::note(tx, gone.id, "account", 1, now).await?;
     erased::note(tx, gone.id, "addresses", addresses, now).await?;
+    erased::note(tx, gone.id, "search values", values, now).await?;
     tx.execute_expecting(1, sql(NOTE).bind(gone.id).bind(now))
         .await
 }

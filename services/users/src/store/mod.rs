@@ -1,11 +1,15 @@
-//! The only place with SQL: accounts, addresses, erasures.
+//! The only place with SQL: accounts, addresses, what users are searched by, erasures.
 
 pub(crate) mod addresses;
 pub(crate) mod dialect;
 pub(crate) mod erasures;
 pub(crate) mod query;
 mod row;
+pub(crate) mod search;
+pub(crate) mod totals;
 pub(crate) mod users;
 
+#[cfg(test)]
+mod query_tests;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! The table of accounts.
 
 use crate::domain::email::EmailKey;
+use crate::domain::search::{Values, last_key};
 use crate::domain::user::User;
-use crate::store::{dialect, row::counted};
+use crate::store::{dialect, row::counted, search};
 use stoa_db::{Db, DbError, FromRow as _, Sql, SqlBuilder, Tx, sql};
 use stoa_types::id::UserId;
 
@@ -52,14 +53,15 @@ stoa_db::statements! {
              id, version, created_at, state, state_before_ban, security_epoch, except_sid,
              post_listings, initiate_transactions, read, email, email_verified, pending_email,
              first_name, last_name, display_name, bio, public_data, protected_data, private_data,
-             metadata, password_hash
+             metadata, password_hash, collected_key, collected_version
          ) VALUES (
              $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-             $20, $21, $22
+             $20, $21, $22, $23, $2
          )";
     /// Everything of an account that can change but the password, if nobody was faster. An account
     /// without an address is deleted and keeps no password either. `created_at` never changes; it
-    /// is compared so that both statements number their values alike.
+    /// is compared so that both statements number their values alike. Whoever changes extended data
+    /// collects its values in the same transaction, so they stay as fresh as they were.
     REPLACE_USER =
         "UPDATE users
          SET version = $2, state = $4, state_before_ban = $5, security_epoch = $6,
@@ -67,6 +69,8 @@ stoa_db::statements! {
              email = $11, email_verified = $12, pending_email = $13, first_name = $14,
              last_name = $15, display_name = $16, bio = $17, public_data = $18,
              protected_data = $19, private_data = $20, metadata = $21,
+             collected_version =
+                 CASE WHEN collected_version = version THEN $2 ELSE collected_version END,
              password_hash = CASE WHEN CAST($11 AS TEXT) IS NULL THEN NULL ELSE password_hash END
          WHERE id = $1 AND created_at = $3 AND version = $2 - 1";
     /// A new password in the place of the one that was checked.
@@ -118,10 +122,31 @@ pub(crate) async fn has_password(tx: &Tx, id: UserId, checked: &str) -> Result<b
     Ok(found.and_then(|(hash,)| hash).as_deref() == Some(checked))
 }
 
-/// Stores a new account.
+/// Stores a new account, and what it is searched by.
 pub(crate) async fn insert(tx: &Tx, user: &User, password_hash: &str) -> Result<(), DbError> {
-    let insert = values(sql(INSERT_USER), user)?.bind(password_hash);
-    tx.execute_expecting(1, insert).await
+    let keys = search::keys_in(tx).await?;
+    let insert = values(sql(INSERT_USER), user)?
+        .bind(password_hash)
+        .bind(last_key(&keys));
+    tx.execute_expecting(1, insert).await?;
+    match &user.account {
+        Some(account) => search::add(tx, user.id, &Values::of(&account.profile.data, &keys)).await,
+        None => Ok(()),
+    }
+}
+
+/// Stores the next version of a live account with a changed profile, and what it is searched by.
+///
+/// # Errors
+/// As [`replace`].
+pub(crate) async fn replace_profile(tx: &Tx, old: &User, new: &User) -> Result<(), DbError> {
+    replace(tx, new).await?;
+    match (&old.account, &new.account) {
+        (Some(before), Some(after)) => {
+            search::replace(tx, new.id, &before.profile.data, &after.profile.data).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Stores the next version of an account.

@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stoa-telemetry",
         ],
     ),
+    ("stoa-search", &["stoa-types", "stoa-proto"]),
     ("stoa-mail", &["stoa-types", "stoa-db", "stoa-telemetry"]),
     // What an owner's program outside of this house would have.
     ("stoa-internal-client", &["stoa-proto"]),
@@ -43,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "stoa-policy",
             "stoa-db",
             "stoa-feed",
+            "stoa-search",
             "stoa-mail",
             "stoa-credentials",
             "stoa-config",
@@ -72,6 +74,7 @@ const SERVICE: &[&str] = &[
     "stoa-policy",
     "stoa-db",
     "stoa-feed",
+    "stoa-search",
     "stoa-mail",
     "stoa-credentials",
     "stoa-config",

@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::endpoints::marketplace_api::own_listings::patch;
 use crate::render::{Answer, Resource};
 use stoa_codec::params::{Body, Given, Name};
-use stoa_proto::types::TextPatch;
+use stoa_proto::types::{DataFilter, TextPatch};
 use stoa_proto::users::{
     ProfilePatch, QueryUsersRequest, ShowUserRequest, UpdateUserPermissionsRequest,
     UpdateUserProfileRequest, UserCommandRequest, show_user_request::By,
@@ -41,10 +41,18 @@ pub(crate) async fn query(mut call: Call) -> Result<Answer, Problems> {
 
 /// The filters that the operator API shares. A filter on a key without search schema is ignored.
 pub(crate) fn filters(call: &mut Call) -> QueryUsersRequest {
-    for prefix in ["pub_", "prot_", "priv_", "meta_"] {
-        call.query.with_prefix(prefix);
+    let mut filters = Vec::new();
+    for prefix in ["pub", "prot", "priv", "meta"] {
+        for (key, value) in call.query.with_prefix(&format!("{prefix}_")) {
+            filters.push(DataFilter {
+                prefix: prefix.to_owned(),
+                key,
+                value,
+            });
+        }
     }
     QueryUsersRequest {
+        filters,
         page: Some(call.page()),
         created_at_start_ms: call.instant("createdAtStart"),
         created_at_end_ms: call.instant("createdAtEnd"),

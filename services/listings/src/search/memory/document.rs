@@ -2,10 +2,11 @@
 
 use super::words::Field;
 use crate::domain::Listing;
-use crate::search::schema::Indexed;
-use crate::search::{Schemas, words_of};
+use crate::search::{Indexed, Schemas, words_of};
 use std::collections::HashMap;
 use std::sync::Arc;
+use stoa_search::{Schema, Scope};
+use stoa_types::ExtendedData;
 
 /// A listing with its words and values, as one set of schemas sees them.
 pub(super) struct Document<'a> {
@@ -20,7 +21,7 @@ impl<'a> Document<'a> {
     pub(super) fn of(listing: &'a Listing, schemas: &Arc<Schemas>) -> Self {
         let values = match listing.deleted {
             true => Vec::new(),
-            false => schemas.values(listing),
+            false => values(listing, schemas),
         };
         Self {
             listing,
@@ -37,6 +38,21 @@ impl<'a> Document<'a> {
             false => Self::of(self.listing, schemas),
         }
     }
+}
+
+/// The value of each schema for this listing.
+fn values(listing: &Listing, schemas: &Schemas) -> Vec<Option<Indexed>> {
+    if schemas.list().is_empty() {
+        return Vec::new();
+    }
+    let data = |json: &str| ExtendedData::from_stored(json).unwrap_or_default();
+    let (public, metadata) = (data(&listing.public_data), data(&listing.metadata));
+    let value_of = |schema: &Schema| match schema.name.scope {
+        Scope::Public => schema.value(&public),
+        Scope::Metadata => schema.value(&metadata),
+        Scope::Protected | Scope::Private => None,
+    };
+    schemas.list().iter().map(value_of).collect()
 }
 
 /// Each word of a listing with the best field that it stands in.

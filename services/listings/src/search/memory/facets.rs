@@ -1,7 +1,6 @@
 //! Values of keys with schemas: a bitmap per string or truth value, a column per number.
 
-use crate::search::schema::Indexed;
-use crate::search::{Kind, Test};
+use crate::search::{Indexed, Kind, Test};
 use roaring::RoaringBitmap;
 use std::borrow::Cow;
 use std::collections::HashMap;

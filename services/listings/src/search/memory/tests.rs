@@ -5,23 +5,26 @@ mod against_a_plain_filter;
 use super::MemoryIndex;
 use crate::domain::listing::tests::a_listing;
 use crate::domain::{Listing, State};
-use crate::search::schema::tests::setting;
 use crate::search::{
-    Audience, Bounds, Filter, Key, Query, Range, SchemaKey, Schemas, Scope, SearchIndex, Sort,
-    Test, words_of,
+    Audience, Bounds, Filter, Key, Query, Range, SchemaKey, Schemas, SearchIndex, Sort, Test,
+    setting, words_of,
 };
 use std::sync::Arc;
+use stoa_search::{SchemaFor, Scope};
 use stoa_types::id::ListingId;
 use stoa_types::{LatLng, Money, Timestamp};
 
 fn schemas() -> Arc<Schemas> {
-    Arc::new(Schemas::of(&[
-        setting("public", "color", "enum", None),
-        setting("public", "tags", "multi-enum", None),
-        setting("public", "gears", "long", Some("3")),
-        setting("public", "story", "text", None),
-        setting("metadata", "promoted", "boolean", Some("false")),
-    ]))
+    Arc::new(Schemas::of(
+        SchemaFor::Listing,
+        &[
+            setting("public", "color", "enum", None),
+            setting("public", "tags", "multi-enum", None),
+            setting("public", "gears", "long", Some("3")),
+            setting("public", "story", "text", None),
+            setting("metadata", "promoted", "boolean", Some("false")),
+        ],
+    ))
 }
 
 fn public(key: &str) -> SchemaKey {
@@ -400,9 +403,10 @@ fn a_rebuild_takes_new_schemas_and_every_change_meanwhile() {
         2,
         "a key without a schema is ignored"
     );
-    index.begin_rebuild(Arc::new(Schemas::of(&[setting(
-        "public", "size", "long", None,
-    )])));
+    index.begin_rebuild(Arc::new(Schemas::of(
+        SchemaFor::Listing,
+        &[setting("public", "size", "long", None)],
+    )));
     let changed = Listing {
         version: 2,
         public_data: r#"{"size":5}"#.into(),

@@ -1,41 +1,105 @@
 //! Search schemas: which top-level keys of extended data can be filtered and sorted by.
 
-use crate::domain::Listing;
 use serde_json::Value;
 use std::collections::HashMap;
 use stoa_proto::auth as pb;
 use stoa_types::ExtendedData;
 
-/// Whose extended data a key is in.
+/// Kinds of resources whose extended data is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SchemaFor {
+    /// Listings.
+    Listing,
+    /// Profiles of users.
+    UserProfile,
+    /// Transactions.
+    Transaction,
+}
+
+impl SchemaFor {
+    /// The name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listing => "listing",
+            Self::UserProfile => "userProfile",
+            Self::Transaction => "transaction",
+        }
+    }
+
+    /// The objects of extended data that this kind has schemas of.
+    pub const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Listing => &[Scope::Public, Scope::Metadata],
+            Self::UserProfile => &[
+                Scope::Public,
+                Scope::Protected,
+                Scope::Private,
+                Scope::Metadata,
+            ],
+            Self::Transaction => &[Scope::Protected, Scope::Metadata],
+        }
+    }
+}
+
+/// Which object of extended data a key is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Scope {
+pub enum Scope {
     /// `publicData`, prefix `pub_`.
     Public,
+    /// `protectedData`, prefix `prot_`.
+    Protected,
+    /// `privateData`, prefix `priv_`.
+    Private,
     /// `metadata`, prefix `meta_`.
     Metadata,
 }
 
 impl Scope {
-    /// The scope of the prefix `pub` or `meta`.
-    pub(crate) fn from_prefix(prefix: &str) -> Option<Self> {
-        match prefix {
-            "pub" => Some(Self::Public),
-            "meta" => Some(Self::Metadata),
-            _ => None,
+    const ALL: [Self; 4] = [Self::Public, Self::Protected, Self::Private, Self::Metadata];
+
+    /// The beginning of the names of query parameters, without the underscore.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Public => "pub",
+            Self::Protected => "prot",
+            Self::Private => "priv",
+            Self::Metadata => "meta",
         }
+    }
+
+    /// The name in settings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Protected => "protected",
+            Self::Private => "private",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// The scope of that prefix.
+    pub fn from_prefix(prefix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.prefix() == prefix)
+    }
+
+    /// The scope of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
 }
 
-/// Names a schema.
+/// Names a schema among those of its kind of resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct SchemaKey {
-    pub(crate) scope: Scope,
-    pub(crate) key: String,
+pub struct SchemaKey {
+    /// Which object.
+    pub scope: Scope,
+    /// Which top-level key of it.
+    pub key: String,
 }
 
 /// What kind of value the key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A string.
     Enum,
     /// A list of strings.
@@ -44,16 +108,20 @@ pub(crate) enum Kind {
     Boolean,
     /// A whole number.
     Long,
-    /// A text, reached through keywords only.
+    /// A text, searched by its words.
     Text,
 }
 
 /// A value that fits its schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Indexed {
+pub enum Indexed {
+    /// Of an enum (one) or a multi-enum.
     Strings(Vec<String>),
+    /// Of a boolean.
     Boolean(bool),
+    /// Of a long.
     Long(i64),
+    /// Of a text.
     Text(String),
 }
 
@@ -88,44 +156,56 @@ impl Kind {
 
 /// One search schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Schema {
-    pub(crate) name: SchemaKey,
-    pub(crate) kind: Kind,
+pub struct Schema {
+    /// Which key it is about.
+    pub name: SchemaKey,
+    /// What the key holds.
+    pub kind: Kind,
     default: Option<Indexed>,
 }
 
-/// The schemas of listings.
+impl Schema {
+    /// Reads a schema of the settings; nothing for what auth would have refused.
+    pub fn read(schema: &pb::SearchSchema) -> Option<Self> {
+        let kind = Kind::from_name(&schema.schema_type)?;
+        let default = schema.default_json.as_deref();
+        let default = default.and_then(|json| serde_json::from_str(json).ok());
+        Some(Self {
+            name: SchemaKey {
+                scope: Scope::from_name(&schema.scope)?,
+                key: schema.key.clone(),
+            },
+            kind,
+            default: default.and_then(|value| kind.fit(&value)),
+        })
+    }
+
+    /// The value in the object that the schema is about. A key that is missing or null counts as
+    /// the default; a value of another type counts as none.
+    pub fn value(&self, data: &ExtendedData) -> Option<Indexed> {
+        match data.get(&self.name.key) {
+            None | Some("null") => self.default.clone(),
+            Some(json) => self.kind.fit(&serde_json::from_str(json).ok()?),
+        }
+    }
+}
+
+/// The schemas of one kind of resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Schemas {
+pub struct Schemas {
     list: Vec<Schema>,
     by_name: HashMap<SchemaKey, usize>,
 }
 
 impl Schemas {
-    /// Takes those of listings out of the settings; what cannot be one is left out, as auth
-    /// refuses it.
-    pub(crate) fn of(settings: &[pb::SearchSchema]) -> Self {
+    /// Takes those of one kind of resource out of the settings; what cannot be one is left out, as
+    /// auth refuses it.
+    pub fn of(kind: SchemaFor, settings: &[pb::SearchSchema]) -> Self {
         let mut list: Vec<Schema> = settings
             .iter()
-            .filter(|schema| schema.schema_for == "listing")
-            .filter_map(|schema| {
-                let scope = match schema.scope.as_str() {
-                    "public" => Scope::Public,
-                    "metadata" => Scope::Metadata,
-                    _ => return None,
-                };
-                let kind = Kind::from_name(&schema.schema_type)?;
-                let default = schema.default_json.as_deref();
-                let default = default.and_then(|json| serde_json::from_str(json).ok());
-                Some(Schema {
-                    name: SchemaKey {
-                        scope,
-                        key: schema.key.clone(),
-                    },
-                    kind,
-                    default: default.and_then(|value| kind.fit(&value)),
-                })
-            })
+            .filter(|schema| schema.schema_for == kind.name())
+            .filter_map(Schema::read)
+            .filter(|schema| kind.scopes().contains(&schema.name.scope))
             .collect();
         // The order that settings list them in says nothing.
         list.sort_by(|a, b| a.name.cmp(&b.name));
@@ -135,44 +215,23 @@ impl Schemas {
         Self { list, by_name }
     }
 
-    pub(crate) fn list(&self) -> &[Schema] {
+    /// All of them, in the order of their names.
+    pub fn list(&self) -> &[Schema] {
         &self.list
     }
 
     /// Place in [`Schemas::list`] and schema of a name.
-    pub(crate) fn get(&self, name: &SchemaKey) -> Option<(usize, &Schema)> {
+    pub fn get(&self, name: &SchemaKey) -> Option<(usize, &Schema)> {
         let i = *self.by_name.get(name)?;
         Some((i, &self.list[i]))
-    }
-
-    /// The value of each schema for this listing. A key that is missing or null counts as the
-    /// default; a value of another type counts as none.
-    pub(crate) fn values(&self, listing: &Listing) -> Vec<Option<Indexed>> {
-        if self.list.is_empty() {
-            return Vec::new();
-        }
-        let data = |json: &str| ExtendedData::from_stored(json).unwrap_or_default();
-        let (public, metadata) = (data(&listing.public_data), data(&listing.metadata));
-        let value_of = |schema: &Schema| {
-            let data = match schema.name.scope {
-                Scope::Public => &public,
-                Scope::Metadata => &metadata,
-            };
-            match data.get(&schema.name.key) {
-                None | Some("null") => schema.default.clone(),
-                Some(json) => schema.kind.fit(&serde_json::from_str(json).ok()?),
-            }
-        };
-        self.list.iter().map(value_of).collect()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::domain::listing::tests::a_listing;
 
-    /// A schema as the settings carry it.
+    /// A schema of listings as the settings carry it.
     pub(crate) fn setting(
         scope: &str,
         key: &str,
@@ -190,10 +249,8 @@ pub(crate) mod tests {
     }
 
     fn value(kind: &str, default: Option<&str>, data: &str) -> Option<Indexed> {
-        let schemas = Schemas::of(&[setting("public", "k", kind, default)]);
-        let mut listing = a_listing(1);
-        listing.public_data = data.into();
-        schemas.values(&listing).remove(0)
+        let schema = Schema::read(&setting("public", "k", kind, default)).unwrap();
+        schema.value(&ExtendedData::parse(data).unwrap())
     }
 
     // contract: search S8
@@ -230,6 +287,9 @@ pub(crate) mod tests {
         let mut user = setting("public", "k", "enum", None);
         user.schema_for = "userProfile".into();
         let private = setting("private", "k", "enum", None);
-        assert!(Schemas::of(&[user, private]).list().is_empty());
+        let settings = [user, private];
+        assert!(Schemas::of(SchemaFor::Listing, &settings).list().is_empty());
+        let users = Schemas::of(SchemaFor::UserProfile, &settings);
+        assert_eq!(users.list().len(), 1);
     }
 }

@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
 /// The words of a text: runs of letters and digits, in lower case, without diacritics.
-pub(crate) fn words_of(text: &str) -> Vec<String> {
+pub fn words_of(text: &str) -> Vec<String> {
     let folded: String = if text.is_ascii() {
         text.to_ascii_lowercase()
     } else {

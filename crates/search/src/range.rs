@@ -1,16 +1,18 @@
 //! Ranges of whole numbers as queries write them.
 
 /// Numbers from `min` to `max`, both included; empty when `min` is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Range {
-    pub(crate) min: i64,
-    pub(crate) max: i64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Range {
+    /// Lowest.
+    pub min: i64,
+    /// Highest.
+    pub max: i64,
 }
 
 /// The text is no range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an integer or a range such as 10,20 whose end is not included")]
-pub(crate) struct NotARange;
+pub struct NotARange;
 
 impl Range {
     /// Reads `n`, `from,`, `,to` or `from,to`; the end is not included. Nothing when the text
@@ -18,7 +20,7 @@ impl Range {
     ///
     /// # Errors
     /// [`NotARange`] for anything else.
-    pub(crate) fn parse(text: &str) -> Result<Option<Self>, NotARange> {
+    pub fn parse(text: &str) -> Result<Option<Self>, NotARange> {
         let number = |text: &str| match text {
             "" => Ok(None),
             _ if text.starts_with('+') => Err(NotARange),
@@ -42,7 +44,8 @@ impl Range {
         })
     }
 
-    pub(crate) fn contains(self, n: i64) -> bool {
+    /// True for a number in the range.
+    pub fn contains(self, n: i64) -> bool {
         self.min <= n && n <= self.max
     }
 }
