@@ -83,6 +83,15 @@ async fn delete_own(marketplace: &Marketplace, person: &Person) {
 // contract: operator 7, security S46, users section 8, auth 20
 async fn nothing_of_a_deleted_user_is_left_in_any_room_event_or_file(mode: Mode) {
     let world = World::on(mode).await;
+    let operator = world.operator().await.access;
+    for scope in ["public", "protected", "private", "metadata"] {
+        // What users are searched by is kept beside their profiles.
+        let schema = json!({ "schemaFor": "userProfile", "scope": scope, "key": "a",
+                             "schemaType": "enum" });
+        let set = "/v1/operator_api/search_schemas/set";
+        world.command(set, &operator, &schema).await.expect(200);
+    }
+    world.settle().await;
     let (gone, other) = (marked(&world).await, world.sign_up("other").await);
     let integration = world.integration().await.access;
     let listing = leave_traces(&world, &gone).await;
