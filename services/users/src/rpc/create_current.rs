@@ -198,8 +198,8 @@ mod tests {
             let (user, statements) =
                 accounting::scope(world.create(create_request("a@x.io"))).await;
             user.unwrap();
-            // Account, address, envelope, whose data it holds.
-            assert_eq!(statements.count, 4);
+            // Declared keys, account, address, envelope, whose data it holds.
+            assert_eq!(statements.count, 5);
         }
     }
 }
