@@ -92,9 +92,9 @@ mod tests {
                 ..pb::User::default()
             };
             assert_eq!(gone.unwrap(), expected);
-            // Read; then row, password, tombstone, addresses, texts and numbers that
-            // are searched by, erasure, envelope, whose data it holds.
-            assert_eq!(statements.count, 10);
+            // Read; then row, password, tombstone, addresses, texts and numbers that are searched
+            // by, two notes of what went, erasure, envelope, whose data it holds.
+            assert_eq!(statements.count, 12);
             let (envelope, access, event) = world.last().await;
             assert_eq!(envelope.r#type, "user.deleted");
             assert_eq!(
