@@ -193,6 +193,43 @@ fn assert_stripped(events: &[Value]) {
     }
 }
 
+// contract: users section 8 (`erasure.texts`), security S46
+async fn texts_go_with_the_user_where_the_marketplace_says_so(mode: Mode) {
+    let world = World::on(mode).await;
+    let operator = world.operator().await.access;
+    let update = "/v1/operator_api/settings/update";
+    let body = json!({ "erasure": { "texts": "blank" } });
+    world.command(update, &operator, &body).await.expect(200);
+    let (gone, other) = (world.sign_up("gone").await, world.sign_up("other").await);
+    let listing = world.listing(&other, "Bike").await;
+    let deal = world.inquiry(&gone, &listing, json!({})).await;
+    world.message(&gone, &deal, "markmessage").await;
+    world.message(&other, &deal, "An answer that stays").await;
+    world.settle().await;
+    assert!(!world.marks(&["markmessage"]).await.is_empty());
+
+    delete_own(&world, &gone).await;
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        world.settle().await;
+        let left = world.marks(&["markmessage"]).await;
+        if left.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < until, "{left:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let path = format!("/v1/api/messages/query?transactionId={deal}");
+    let messages = world.read(&path, other.token()).await.expect(200).json();
+    let messages = messages["data"].as_array().unwrap();
+    let mut said: Vec<_> = messages
+        .iter()
+        .map(|message| message["attributes"]["content"].as_str())
+        .collect();
+    said.sort_unstable();
+    assert_eq!(said, [Some(""), Some("An answer that stays")]);
+}
+
 // contract: security S46
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_that_reach_the_log_after_the_deletion_are_stripped_too() {
@@ -229,4 +266,5 @@ async fn events_that_reach_the_log_after_the_deletion_are_stripped_too() {
 
 crate::in_both_modes! {
     nothing_of_a_deleted_user_is_left_in_any_room_event_or_file,
+    texts_go_with_the_user_where_the_marketplace_says_so,
 }
