@@ -15,6 +15,7 @@ mod keys;
 mod model;
 mod mutual_tls;
 mod parts;
+mod permissions;
 mod previous;
 mod restoring;
 mod routes;
