@@ -18,3 +18,4 @@ pub mod transport;
 
 pub use mail::{BadMessage, Correspondent, InvalidTemplate, Letter, Outgoing, Rendered};
 pub use queue::store::MIGRATIONS;
+pub use transport::Outlet;

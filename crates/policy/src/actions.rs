@@ -25,6 +25,8 @@ const EVERYONE_AND_PROGRAMS: Levels = Levels::of(&[
 ]);
 /// A user, also through an operator's eyes.
 const USERS: Levels = Levels::of(&[User, TrustedUser, LimitedUser]);
+/// Whoever stands before a marketplace, signed in or not.
+const VISITORS: Levels = Levels::of(&[Anonymous, User, TrustedUser, LimitedUser]);
 /// The user in person.
 const IN_PERSON: Levels = Levels::of(&[User, TrustedUser]);
 /// Those who act for the marketplace: integrations, operators, the owner's own programs, which may
@@ -101,6 +103,16 @@ actions! {
     UpdateCurrentProfile = "current_user.update_profile": Rule::levels(USERS);
     /// The own password.
     ChangePassword = "current_user.change_password": Rule::levels(IN_PERSON);
+    /// Another address of the own account.
+    ChangeEmail = "current_user.change_email": Rule::levels(IN_PERSON);
+    /// The proof of an own address.
+    VerifyCurrentEmail = "current_user.verify_email": Rule::levels(USERS);
+    /// One more mail with the token for it.
+    SendVerificationEmail = "current_user.send_verification_email": Rule::levels(USERS);
+    /// A mail with a token that allows a new password.
+    RequestPasswordReset = "password_reset.request": Rule::levels(VISITORS);
+    /// A new password by such a token.
+    ResetPassword = "password_reset.reset": Rule::levels(VISITORS);
     /// The end of the own account.
     DeleteCurrentUser = "current_user.delete": Rule::levels(Levels::of(&[TrustedUser]));
 
@@ -116,6 +128,8 @@ actions! {
     UpdateUserPermissions = "users.update_permissions": Rule::levels(FOR_THE_MARKETPLACE).staff();
     /// The end of every session of a user.
     RevokeUserSessions = "users.revoke_sessions": Rule::levels(OPERATORS).staff();
+    /// An address of anyone counts as verified.
+    VerifyUserEmail = "users.verify_email": Rule::levels(FOR_THE_MARKETPLACE).staff();
     /// A ban.
     BanUser = "users.ban": Rule::levels(OPERATORS).staff();
     /// Its end.

@@ -8,7 +8,7 @@
 use crate::embedded::{gateway_config, lifetimes};
 use crate::folder::read_master_key;
 use crate::ledger;
-use crate::service::{AuthOptions, Host, Service};
+use crate::service::{AuthOptions, Host, MailRoute, Service};
 use crate::{DataFolder, Name, databases};
 use anyhow::{Context as _, bail};
 use std::path::Path;
@@ -171,6 +171,10 @@ impl Part {
             trust: surroundings.trust.clone(),
             tasks: tasks.clone(),
             peers: surroundings.peers.clone(),
+            mail: Some(MailRoute {
+                config: config.mail.clone(),
+                outbox: None,
+            }),
         };
         let follower = identity.clone();
         let service = match name {

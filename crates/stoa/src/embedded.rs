@@ -3,7 +3,7 @@
 use crate::credentials::Credentials;
 use crate::folder::DataFolder;
 use crate::ledger::{self, Feed, Ledger};
-use crate::service::{AuthOptions, Host, Name, Service};
+use crate::service::{AuthOptions, Host, MailRoute, Name, Service};
 use crate::virtual_clock::DevClock;
 use anyhow::Context as _;
 use futures::future::BoxFuture;
@@ -23,6 +23,9 @@ use stoa_types::{Clock, Entropy, OsEntropy, Timestamp};
 const READY_POLL: Duration = Duration::from_millis(2);
 /// Most rounds of due work after the clock moved; every round but the last did something.
 const MAX_ROUNDS: usize = 10_000;
+
+/// Folder for mails in a data folder.
+const OUTBOX: &str = "outbox";
 
 /// The clocks of a process.
 #[derive(Clone)]
@@ -53,6 +56,11 @@ pub struct Options {
     pub gateway: stoa_gateway::Config,
     /// Folder of the ledger, relative to the data folder; none: no ledger is written.
     pub ledger: Option<PathBuf>,
+    /// How mails leave; none: they wait in the queues.
+    pub mail: Option<stoa_config::Mail>,
+    /// Folder that takes them where no mail server is configured, relative to the data folder;
+    /// none: they are logged and dropped.
+    pub outbox: Option<PathBuf>,
     /// Where ids and secrets come from.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -79,6 +87,8 @@ impl Options {
                 ..gateway_config(config)
             },
             ledger: Some(config.storage.ledger()),
+            mail: Some(config.mail.clone()),
+            outbox: Some(OUTBOX.into()),
             entropy: Arc::new(OsEntropy),
         }
     }
@@ -94,6 +104,8 @@ impl Options {
             allow_short_lifetimes: config.tokens.allow_short,
             gateway: gateway_config(config),
             ledger: Some(config.storage.ledger()),
+            mail: Some(config.mail.clone()),
+            outbox: None,
             entropy: Arc::new(OsEntropy),
         }
     }
@@ -187,6 +199,7 @@ impl Embedded {
         let master_key = folder.master_key(options.entropy.as_ref())?;
         let options = Options {
             ledger: options.ledger.map(|ledger| folder.path().join(ledger)),
+            outbox: options.outbox.map(|outbox| folder.path().join(outbox)),
             ..options
         };
         let known = Credentials::read(folder)?;
@@ -285,6 +298,10 @@ impl Embedded {
             tasks: tasks.clone(),
             hasher,
             peers: peers.clone(),
+            mail: options.mail.map(|config| MailRoute {
+                config,
+                outbox: options.outbox,
+            }),
         };
         let build = async |name: Name, db| {
             let service = Service::build(name, &host, db, identity(name.text())).await?;

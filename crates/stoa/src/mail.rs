@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use std::path::Path;
 use std::time::Duration;
 use stoa_config::{Mail, MailTls};
-use stoa_mail::Correspondent;
 use stoa_mail::transport::{Credentials, Folder, Smtp, SmtpSettings, Tls, Transport};
+use stoa_mail::{Correspondent, Outlet};
 
 /// The sender when nothing is configured, which only the files of `stoa dev` ever show.
 const NOBODY: &str = "stoa@localhost";
@@ -15,16 +15,16 @@ const NOBODY: &str = "stoa@localhost";
 ///
 /// # Errors
 /// What cannot be used: an address, a name of the server, authorities.
-pub fn outgoing(
-    config: &Mail,
-    outbox: Option<&Path>,
-) -> anyhow::Result<(Transport, Correspondent)> {
+pub fn outgoing(config: &Mail, outbox: Option<&Path>) -> anyhow::Result<Outlet> {
     let address = config.from_address.as_deref().unwrap_or(NOBODY);
     let name = config.from_name.as_deref().unwrap_or_default();
     let from = Correspondent::parse(address, name).context("mail.from_address")?;
     let Some(host) = &config.host else {
         let folder = outbox.map(|path| Transport::Folder(Folder::new(path)));
-        return Ok((folder.unwrap_or(Transport::Discard), from));
+        return Ok(Outlet {
+            transport: folder.unwrap_or(Transport::Discard),
+            from,
+        });
     };
     let ca = config.ca.as_ref().map(std::fs::read).transpose();
     let credentials = config.user.as_ref().zip(config.password.as_ref());
@@ -48,7 +48,10 @@ pub fn outgoing(
         timeout: Duration::from_secs(config.timeout_s),
     });
     let smtp = smtp.context("mail")?;
-    Ok((Transport::Smtp(Box::new(smtp)), from))
+    Ok(Outlet {
+        transport: Transport::Smtp(Box::new(smtp)),
+        from,
+    })
 }
 
 #[cfg(test)]
@@ -58,18 +61,18 @@ mod tests {
     #[test]
     fn mails_leave_as_it_is_configured() {
         let nowhere = Mail::default();
-        let (transport, _) = outgoing(&nowhere, None).unwrap();
-        assert!(matches!(transport, Transport::Discard));
-        let (transport, _) = outgoing(&nowhere, Some(Path::new("outbox"))).unwrap();
-        assert!(matches!(transport, Transport::Folder(_)));
+        let outlet = outgoing(&nowhere, None).unwrap();
+        assert!(matches!(outlet.transport, Transport::Discard));
+        let outlet = outgoing(&nowhere, Some(Path::new("outbox"))).unwrap();
+        assert!(matches!(outlet.transport, Transport::Folder(_)));
         let server = Mail {
             host: Some("mx.example.com".to_owned()),
             from_address: Some("market@bücher.example".to_owned()),
             ..Mail::default()
         };
-        let (transport, from) = outgoing(&server, Some(Path::new("outbox"))).unwrap();
-        assert!(matches!(transport, Transport::Smtp(_)));
-        assert_eq!(from.address.domain(), "xn--bcher-kva.example");
+        let outlet = outgoing(&server, Some(Path::new("outbox"))).unwrap();
+        assert!(matches!(outlet.transport, Transport::Smtp(_)));
+        assert_eq!(outlet.from.address.domain(), "xn--bcher-kva.example");
     }
 
     #[test]

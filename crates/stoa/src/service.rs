@@ -1,11 +1,14 @@
 //! The services by name: what each is made of, whichever way it runs.
 
+use crate::mail::outgoing;
 use anyhow::Context as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use stoa_auth::Lifetimes;
 use stoa_credentials::PasswordHasher;
 use stoa_db::{AppendOnly, Db, MigrationSet};
 use stoa_gateway::Peers;
+use stoa_mail::Outlet;
 use stoa_rpc::{Guard, Identity, Tasks, Trust};
 use stoa_types::{Clock, Entropy};
 
@@ -87,6 +90,26 @@ pub(crate) struct Host {
     pub hasher: PasswordHasher,
     /// How to reach every service.
     pub peers: Peers,
+    /// How mails leave; none: they wait in the queues.
+    pub mail: Option<MailRoute>,
+}
+
+/// How the mails of a process leave.
+#[derive(Clone)]
+pub(crate) struct MailRoute {
+    /// Section `mail`.
+    pub config: stoa_config::Mail,
+    /// Where they are written without a mail server; none: they are logged and dropped.
+    pub outbox: Option<PathBuf>,
+}
+
+impl Host {
+    /// The outlet of one service.
+    fn outlet(&self) -> anyhow::Result<Option<Outlet>> {
+        let route = self.mail.as_ref();
+        let outlet = route.map(|route| outgoing(&route.config, route.outbox.as_deref()));
+        outlet.transpose()
+    }
 }
 
 /// What `auth` alone needs.
@@ -166,6 +189,7 @@ impl Service {
                     tasks,
                     auth: peers.auth,
                     passwords: host.hasher.clone(),
+                    mail: host.outlet()?,
                 })
                 .await?,
             ),

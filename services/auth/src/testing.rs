@@ -450,6 +450,12 @@ impl Users for PlayedUsers {
         create_current(CreateCurrentUserRequest) -> User;
         update_current_profile(UpdateCurrentProfileRequest) -> User;
         change_password(ChangePasswordRequest) -> User;
+        verify_email(VerifyUserEmailRequest) -> User;
+        change_email(ChangeEmailRequest) -> User;
+        verify_current_email(VerifyCurrentEmailRequest) -> User;
+        send_verification_email(SendVerificationEmailRequest) -> User;
+        request_password_reset(RequestPasswordResetRequest) -> PasswordReset;
+        reset_password(ResetPasswordRequest) -> PasswordReset;
         delete_current(DeleteCurrentUserRequest) -> User;
         batch_get(BatchGetUsersRequest) -> BatchGetUsersResponse;
         get_protected_data(GetProtectedDataRequest) -> GetProtectedDataResponse;

@@ -121,9 +121,14 @@ routes! {
     Command Marketplace "current_user/create" CreateCurrentUser marketplace_api::current_user::create;
     Command Marketplace "current_user/update_profile" UpdateCurrentProfile marketplace_api::current_user::update_profile;
     Command Marketplace "current_user/change_password" ChangePassword marketplace_api::current_user::change_password;
+    Command Marketplace "current_user/change_email" ChangeEmail marketplace_api::current_user::change_email;
+    Command Marketplace "current_user/verify_email" VerifyCurrentEmail marketplace_api::current_user::verify_email;
+    Command Marketplace "current_user/send_verification_email" SendVerificationEmail marketplace_api::current_user::send_verification_email;
     Command Marketplace "current_user/delete" DeleteCurrentUser marketplace_api::current_user::delete;
     Query Marketplace "sessions/query" QuerySessions marketplace_api::sessions::query;
     Command Marketplace "sessions/revoke" RevokeSession marketplace_api::sessions::revoke;
+    Command Marketplace "password_reset/request" RequestPasswordReset marketplace_api::password_reset::request;
+    Command Marketplace "password_reset/reset" ResetPassword marketplace_api::password_reset::reset;
     Query Marketplace "listings/show" ShowListing marketplace_api::listings::show;
     Query Marketplace "listings/query" QueryListings marketplace_api::listings::query;
     Query Marketplace "listings/search" QueryListings marketplace_api::listings::query;
@@ -154,6 +159,7 @@ routes! {
     Command Integration "users/update_profile" UpdateUserProfile integration_api::users::update_profile;
     Command Integration "users/approve" ApproveUser integration_api::users::approve;
     Command Integration "users/update_permissions" UpdateUserPermissions integration_api::users::update_permissions;
+    Command Integration "users/verify_email" VerifyUserEmail integration_api::users::verify_email;
     Query Integration "listings/show" ShowListing marketplace_api::listings::show;
     Query Integration "listings/query" QueryListings integration_api::listings::query;
     Command Integration "listings/create" CreateListing integration_api::listings::create;
@@ -175,6 +181,7 @@ routes! {
     Command Operator "users/approve" ApproveUser operator_api::users::approve;
     Command Operator "users/update_permissions" UpdateUserPermissions operator_api::users::update_permissions;
     Command Operator "users/revoke_sessions" RevokeUserSessions operator_api::users::revoke_sessions;
+    Command Operator "users/verify_email" VerifyUserEmail integration_api::users::verify_email;
     Command Operator "users/ban" BanUser operator_api::users::ban;
     Command Operator "users/unban" UnbanUser operator_api::users::unban;
     Command Operator "users/delete" DeleteUser operator_api::users::delete;

@@ -24,6 +24,21 @@ pub(crate) enum Error {
     /// Somebody has the address.
     #[error("the address is taken")]
     EmailTaken,
+    /// No user has the address.
+    #[error("no user has the address")]
+    EmailNotFound,
+    /// There is nothing to verify.
+    #[error("the address is verified already")]
+    EmailAlreadyVerified,
+    /// The token proves no address of the caller.
+    #[error("the token proves no address of the caller")]
+    EmailVerificationFailed,
+    /// Too many mails went to the address.
+    #[error("too many mails went to the address")]
+    TooManyVerificationRequests,
+    /// The token allows no new password.
+    #[error("the token allows no new password")]
+    BadResetToken,
     /// `currentPassword` is not the password.
     #[error("wrong password")]
     WrongPassword,
@@ -39,6 +54,9 @@ pub(crate) enum Error {
     /// The settings or the feed.
     #[error("another room failed")]
     Feed(#[from] stoa_feed::Error),
+    /// Mails in files.
+    #[error("the files of mails cannot be removed")]
+    Files(#[from] std::io::Error),
     /// The own database.
     #[error("storage failed")]
     Db(#[from] DbError),
@@ -68,7 +86,20 @@ impl From<Error> for Problems {
             Error::NotFound => Problem::not_found().into(),
             Error::UserNotFound => Problem::conflict("user-not-found", "User not found").into(),
             Error::EmailTaken => Problem::conflict("email-taken", "Email already taken").into(),
-            Error::WrongPassword => Problem::forbidden().into(),
+            Error::EmailNotFound => Problem::conflict("email-not-found", "Email not found").into(),
+            Error::EmailAlreadyVerified => {
+                Problem::conflict("email-already-verified", "Email already verified").into()
+            }
+            Error::EmailVerificationFailed => {
+                Problem::conflict("email-verification-failed", "Email verification failed").into()
+            }
+            Error::TooManyVerificationRequests => Problem::new(
+                429,
+                "email-too-many-verification-requests",
+                "Too many verification emails",
+            )
+            .into(),
+            Error::WrongPassword | Error::BadResetToken => Problem::forbidden().into(),
             Error::ImageInvalid => Problem::conflict("image-invalid", "Image invalid").into(),
             Error::Life(LifeError::AlreadyBanned) => {
                 Problem::conflict("user-already-banned", "User is banned already").into()
@@ -91,7 +122,7 @@ impl From<Error> for Problems {
             Error::Db(DbError::RowCount { .. }) => {
                 Problem::conflict("conflict", "Changed by someone else").into()
             }
-            Error::Db(_) => Problem::internal().into(),
+            Error::Files(_) | Error::Db(_) => Problem::internal().into(),
         }
     }
 }
@@ -106,6 +137,19 @@ mod tests {
             (Error::NotFound, 404, "not-found"),
             (Error::UserNotFound, 409, "user-not-found"),
             (Error::EmailTaken, 409, "email-taken"),
+            (Error::EmailNotFound, 409, "email-not-found"),
+            (Error::EmailAlreadyVerified, 409, "email-already-verified"),
+            (
+                Error::EmailVerificationFailed,
+                409,
+                "email-verification-failed",
+            ),
+            (
+                Error::TooManyVerificationRequests,
+                429,
+                "email-too-many-verification-requests",
+            ),
+            (Error::BadResetToken, 403, "forbidden"),
             (Error::WrongPassword, 403, "forbidden"),
             (Error::ImageInvalid, 409, "image-invalid"),
             (

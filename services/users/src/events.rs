@@ -19,7 +19,7 @@ pub(crate) fn created(user: &User, settings: AccessSettings) -> EnvelopeBuilder 
     })
 }
 
-/// A profile, permissions or the approval of a user changed.
+/// A profile, an address, permissions or the approval of a user changed.
 pub(crate) fn updated(old: &User, new: &User, settings: AccessSettings) -> EnvelopeBuilder {
     changed("user.updated", old, new, settings)
 }
@@ -34,17 +34,9 @@ pub(crate) fn unbanned(old: &User, new: &User, settings: AccessSettings) -> Enve
     changed("user.unbanned", old, new, settings)
 }
 
-/// Sessions of a user died; nothing that the public log shows.
-pub(crate) fn epoch_raised(user: &User) -> EnvelopeBuilder {
-    envelope("user.epoch-raised", user)
-}
-
-/// An operator ended the sessions of a user; an address that was given up with them shows.
-pub(crate) fn sessions_revoked(
-    old: &User,
-    new: &User,
-    settings: AccessSettings,
-) -> EnvelopeBuilder {
+/// Sessions of a user died. The public log shows it only when a change of address was given up
+/// with them.
+pub(crate) fn epoch_raised(old: &User, new: &User, settings: AccessSettings) -> EnvelopeBuilder {
     changed("user.epoch-raised", old, new, settings)
 }
 

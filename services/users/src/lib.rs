@@ -7,6 +7,7 @@ mod domain;
 mod error;
 mod events;
 mod jobs;
+mod mail;
 mod restore;
 mod rpc;
 mod store;
@@ -15,12 +16,17 @@ pub use restore::{EnforceError, Standing};
 
 use jobs::collect_values::{self, CollectValues};
 use jobs::finish_erasure::{self, FinishErasure};
+use jobs::forget_tokens::{self, ForgetTokens};
+use mail::UsersDesk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use stoa_credentials::PasswordHasher;
 use stoa_db::{Db, DbError, MigrationSet, migrations};
 use stoa_feed::projections::{Settings, SettingsConsumer};
 use stoa_feed::{Consumer, FeedService, Job, Sequencer, Wiring};
+use stoa_mail::Outlet;
+use stoa_mail::queue::{Sender, SenderParts};
 use stoa_policy::Environment;
 use stoa_proto::users::users_server::UsersServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, Peer, Tasks, Trust};
@@ -48,6 +54,8 @@ pub struct Deps {
     pub auth: Peer,
     /// Hashes and checks passwords.
     pub passwords: PasswordHasher,
+    /// How mails leave; none: they wait in the queue.
+    pub mail: Option<Outlet>,
 }
 
 /// The service could not be built.
@@ -63,13 +71,17 @@ pub enum BuildError {
 #[error("users could not be drained: {0}")]
 pub struct DrainError(Problems);
 
-/// The tables of this service and of its feed.
+/// The tables of this service, of its feed and of its mails.
 pub fn migrations() -> MigrationSet {
     MIGRATIONS
 }
 
 pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_users", "0002_search").with(&[&stoa_feed::MIGRATIONS]);
+    migrations!("0001_users", "0002_search", "0003_email_tokens")
+        .with(&[&stoa_feed::MIGRATIONS, &stoa_mail::MIGRATIONS]);
+
+/// How often the queue of mails is looked at for what is to be tried again.
+const MAIL_POLL: Duration = Duration::from_secs(5);
 
 /// The running service. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +102,11 @@ struct Inner {
     collecting: Job,
     /// Told when the settings changed.
     settings_changed: Arc<Notify>,
+    forget_tokens: ForgetTokens,
+    forgetting: Job,
+    /// None: mails wait.
+    sender: Option<Sender<UsersDesk>>,
+    mails: Job,
     /// The auth feed was once applied up to its head.
     caught_up: AtomicBool,
 }
@@ -111,6 +128,22 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
     settings.reload().await?;
     let sequencer = Sequencer::new(&wiring);
     let erased = Arc::new(Notify::new());
+    let mailed = Arc::new(Notify::new());
+    let sender = deps.mail.map(|outlet| {
+        Sender::new(SenderParts {
+            service: "users",
+            db: deps.db.clone(),
+            clock: Arc::clone(&deps.clock),
+            desk: UsersDesk {
+                db: deps.db.clone(),
+                clock: Arc::clone(&deps.clock),
+                entropy: Arc::clone(&deps.entropy),
+                settings: settings.clone(),
+            },
+            transport: outlet.transport,
+            from: outlet.from,
+        })
+    });
     let cx = Arc::new(rpc::Cx {
         db: deps.db.clone(),
         clock: Arc::clone(&deps.clock),
@@ -119,6 +152,7 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         settings: settings.clone(),
         erased: Arc::clone(&erased),
         totals: store::totals::Totals::new(Arc::clone(&deps.real_clock)),
+        mailed: Arc::clone(&mailed),
     });
     let settings_changed = Arc::new(Notify::new());
     let users = rpc::Users(Arc::clone(&cx));
@@ -150,10 +184,18 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         drained: AtomicU64::new(0),
         caught_up: AtomicBool::new(false),
         finish_erasure: FinishErasure {
+            db: deps.db.clone(),
+            clock: Arc::clone(&deps.clock),
+            sender: sender.clone(),
+        },
+        erasures: Job::new(&wiring, "finish erasure", finish_erasure::POLL).woken_by(erased),
+        forget_tokens: ForgetTokens {
             db: deps.db,
             clock: deps.clock,
         },
-        erasures: Job::new(&wiring, "finish erasure", finish_erasure::POLL).woken_by(erased),
+        forgetting: Job::new(&wiring, "forget tokens", forget_tokens::POLL),
+        sender,
+        mails: Job::new(&wiring, "send mail", MAIL_POLL).woken_by(mailed),
         tasks: deps.tasks,
     })))
 }
@@ -168,8 +210,8 @@ impl Service {
         self.0.guard.clone()
     }
 
-    /// Starts the sequencer, the consumer of settings, and the jobs: one finishes erasures, one
-    /// collects what users are searched by.
+    /// Starts the sequencer, the consumer of settings, and the jobs: they send mails, finish
+    /// erasures, forget old tokens and collect what users are searched by.
     pub fn start(&self) {
         let Inner { tasks, .. } = &*self.0;
         tasks.spawn(self.0.sequencer.clone().run());
@@ -198,10 +240,23 @@ impl Service {
             let work = work.clone();
             async move { work.once().await }
         }));
+        let work = self.0.forget_tokens.clone();
+        tasks.spawn(self.0.forgetting.clone().run(move || {
+            let work = work.clone();
+            async move { work.once().await }
+        }));
+        if let Some(sender) = &self.0.sender {
+            let sender = sender.clone();
+            tasks.spawn(self.0.mails.clone().run(move || {
+                let sender = sender.clone();
+                async move { sender.pass().await }
+            }));
+        }
     }
 
-    /// Does all that is due, once: finishes erasures, stamps the outbox, consumes the auth feed up
-    /// to its head, collects what users are searched by. True when there was anything to do.
+    /// Does all that is due, once: finishes erasures, forgets old tokens, sends mails, stamps the
+    /// outbox, consumes the auth feed up to its head, collects what users are searched by. True
+    /// when there was anything to do.
     ///
     /// # Errors
     /// [`DrainError`] when one of them failed; what was done stays done.
@@ -213,6 +268,13 @@ impl Service {
             .once()
             .await
             .map_err(|e| failed(e.into()))?;
+        let forgotten = self.0.forget_tokens.once().await;
+        let forgotten = forgotten.map_err(|e| failed(e.into()))?;
+        let mailed = match &self.0.sender {
+            Some(sender) => sender.pass().await,
+            None => Ok(false),
+        };
+        let mailed = mailed.map_err(|e| failed(error::Error::Db(e).into()))?;
         let stamped = self.0.sequencer.pass().await;
         let stamped = stamped.map_err(|e| failed(error::Error::Db(e).into()))?;
         let position = self
@@ -224,7 +286,7 @@ impl Service {
         let consumed = self.0.drained.swap(position, Ordering::Relaxed) != position;
         let collected = self.0.collect_values.once().await;
         let collected = collected.map_err(|e| failed(e.into()))?;
-        Ok(erased || stamped > 0 || consumed || collected)
+        Ok(erased || forgotten || mailed || stamped > 0 || consumed || collected)
     }
 
     /// Whether this marketplace is live; nothing before the settings are known.

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { after } from 'node:test';
 import assert from 'node:assert/strict';
+import { folderMailbox, startMailServer } from './mailbox.js';
 
 // The SDKs read proxies from the environment; loopback must not go through one.
 process.env.NO_PROXY = process.env.no_proxy = '127.0.0.1,localhost';
@@ -75,7 +76,10 @@ async function begin(binary, data, { virtualClock, env }) {
 
 /** Starts a process per service. Time is not moved there: what waits for it is made due earlier. */
 async function beginCluster(binary, env) {
-  const { child, log, ready } = run('stoa-cluster', binary, [], env);
+  // Registered first, so that it ends after the processes that write to it.
+  const mail = await startMailServer();
+  atTheEnd(mail.close);
+  const { child, log, ready } = run('stoa-cluster', binary, [], { ...mail.env, ...env });
   const credentials = await ready;
   // Every command is answered by one line, in its order.
   const waiting = [];
@@ -93,6 +97,7 @@ async function beginCluster(binary, env) {
     return { data: { now: new Date(Date.now() + moved).toISOString() } };
   };
   const stoa = new Stoa(credentials, null, log, null, advance);
+  stoa.mailbox = mail.mailbox;
   stoa.command = command;
   stoa.restart = async () => {
     await command('restart');
@@ -149,6 +154,8 @@ export class Stoa {
     this.restart = restart;
     /** Makes due what is due in so many seconds; null where the operator moves the clock. */
     this.advance = advance;
+    /** Mails that were sent; null for a server that this file did not start. */
+    this.mailbox = data === null ? null : folderMailbox(path.join(data, 'outbox'));
   }
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use stoa_db::{Db, DbError, sql};
+use stoa_types::id::UserId;
 use stoa_types::{Clock, Timestamp};
 use tokio::sync::Mutex;
 
@@ -179,6 +180,18 @@ impl<D: Desk> Sender<D> {
     }
 }
 
+impl<D> Sender<D> {
+    /// Removes the mails of a deleted person that were written into files; gives their number.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub async fn erase(&self, person: UserId) -> std::io::Result<usize> {
+        // A pass may have one of them in its hands.
+        let _rest = self.0.rest.lock().await;
+        self.0.parts.transport.erase(person).await
+    }
+}
+
 impl<D: Desk> Inner<D> {
     /// Gives up what was tried for too long, and forgets old keys.
     async fn tidy(&self, now: Timestamp) -> Result<bool, DbError> {
@@ -303,7 +316,7 @@ impl<D: Desk> Inner<D> {
             match self
                 .parts
                 .transport
-                .deliver(mail.id, &outgoing, claim)
+                .deliver(mail.id, mail.recipient, &outgoing, claim)
                 .await?
             {
                 Outcome::Accepted => Fate::Sent,

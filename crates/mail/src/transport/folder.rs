@@ -2,9 +2,13 @@
 
 use super::Outcome;
 use crate::mail::Outgoing;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use stoa_types::id::UserId;
 use uuid::Uuid;
+
+/// Begins a file with the person it goes to, by whom it is found again when the person is deleted.
+const RECIPIENT: &str = "X-Stoa-Recipient: ";
 
 /// A folder with one `.eml` file per mail, which only its owner may read: mails hold tokens.
 pub struct Folder(PathBuf);
@@ -15,8 +19,10 @@ impl Folder {
         Self(path.into())
     }
 
-    pub(super) async fn deliver(&self, id: Uuid, mail: &Outgoing) -> Outcome {
-        let (folder, bytes) = (self.0.clone(), mail.bytes.clone());
+    pub(super) async fn deliver(&self, id: Uuid, person: UserId, mail: &Outgoing) -> Outcome {
+        let folder = self.0.clone();
+        let mut bytes = format!("{RECIPIENT}{person}\r\n").into_bytes();
+        bytes.extend_from_slice(&mail.bytes);
         let written = tokio::task::spawn_blocking(move || write(&folder, id, &bytes)).await;
         match written {
             Ok(Ok(())) => Outcome::Accepted,
@@ -24,6 +30,43 @@ impl Folder {
             Err(_) => Outcome::Unreachable("outbox: the write failed".to_owned()),
         }
     }
+}
+
+impl Folder {
+    /// Removes the mails of a person; gives their number.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub(super) async fn erase(&self, person: UserId) -> io::Result<usize> {
+        let folder = self.0.clone();
+        let erased = tokio::task::spawn_blocking(move || erase(&folder, person)).await;
+        erased.map_err(io::Error::other)?
+    }
+}
+
+fn erase(folder: &Path, person: UserId) -> io::Result<usize> {
+    let begin = format!("{RECIPIENT}{person}\r\n").into_bytes();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut erased = 0;
+    for entry in entries {
+        let path = entry?.path();
+        let mut first = vec![0; begin.len()];
+        let mut file = match std::fs::File::open(&path) {
+            Ok(file) => file,
+            // Another service has just given its mail the name it stays under.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if file.read_exact(&mut first).is_ok() && first == begin {
+            std::fs::remove_file(&path)?;
+            erased += 1;
+        }
+    }
+    Ok(erased)
 }
 
 /// Writes `<id>.eml`: whole, or not at all. The same mail again is the same file.
@@ -50,6 +93,10 @@ fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn someone() -> UserId {
+        UserId::new(Uuid::from_u128(9))
+    }
+
     fn mail(text: &str) -> Outgoing {
         let address: lettre::Address = "a@b.c".parse().unwrap();
         Outgoing {
@@ -67,12 +114,14 @@ mod tests {
         let transport = Folder::new(&outbox);
         let id = Uuid::from_u128(7);
         for text in ["first", "second"] {
-            assert_eq!(transport.deliver(id, &mail(text)).await, Outcome::Accepted);
+            let outcome = transport.deliver(id, someone(), &mail(text)).await;
+            assert_eq!(outcome, Outcome::Accepted);
         }
         let files: Vec<_> = std::fs::read_dir(&outbox).unwrap().collect();
         assert_eq!(files.len(), 1);
         let file = outbox.join(format!("{id}.eml"));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text, format!("X-Stoa-Recipient: {}\r\nsecond", someone()));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -86,7 +135,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();
-        let outcome = Folder::new(file).deliver(Uuid::nil(), &mail("x")).await;
+        let outcome = Folder::new(file)
+            .deliver(Uuid::nil(), someone(), &mail("x"))
+            .await;
         assert!(matches!(outcome, Outcome::Unreachable(_)));
+    }
+
+    // contract: security S46 (dev mailbox)
+    #[tokio::test]
+    async fn a_deleted_persons_mails_leave_the_folder_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let transport = Folder::new(folder.path().join("outbox"));
+        let other = UserId::new(Uuid::from_u128(8));
+        assert_eq!(
+            transport.erase(other).await.unwrap(),
+            0,
+            "there is no folder yet"
+        );
+        for (id, person) in [(1, someone()), (2, someone()), (3, other)] {
+            transport
+                .deliver(Uuid::from_u128(id), person, &mail("x"))
+                .await;
+        }
+        assert_eq!(transport.erase(someone()).await.unwrap(), 2);
+        assert_eq!(transport.erase(someone()).await.unwrap(), 0);
+        assert_eq!(transport.erase(other).await.unwrap(), 1);
     }
 }

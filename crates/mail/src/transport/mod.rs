@@ -6,7 +6,8 @@ mod smtp;
 pub use folder::Folder;
 pub use smtp::{BadSettings, Credentials, Smtp, SmtpSettings, Tls};
 
-use crate::mail::Outgoing;
+use crate::mail::{Correspondent, Outgoing};
+use stoa_types::id::UserId;
 use uuid::Uuid;
 
 /// The way that mails of a process leave.
@@ -17,6 +18,15 @@ pub enum Transport {
     Folder(Folder),
     /// Logged and dropped: no mail server is configured.
     Discard,
+}
+
+/// How the mails of a service leave, and whom they come from unless the settings of the marketplace
+/// say so.
+pub struct Outlet {
+    /// The way.
+    pub transport: Transport,
+    /// The sender of the configuration.
+    pub from: Correspondent,
 }
 
 /// What a transport answers.
@@ -35,14 +45,15 @@ pub(crate) enum Outcome {
 }
 
 impl Transport {
-    /// Delivers a mail. `claim` comes right before its text is handed over; when it is false nothing
-    /// is handed over.
+    /// Delivers a mail to a person. `claim` comes right before its text is handed over; when it is
+    /// false nothing is handed over.
     ///
     /// # Errors
     /// Those of `claim`.
     pub(crate) async fn deliver<E>(
         &self,
         id: Uuid,
+        person: UserId,
         mail: &Outgoing,
         claim: impl AsyncFnOnce() -> Result<bool, E>,
     ) -> Result<Outcome, E> {
@@ -52,7 +63,7 @@ impl Transport {
                 if !claim().await? {
                     return Ok(Outcome::Lost);
                 }
-                Ok(folder.deliver(id, mail).await)
+                Ok(folder.deliver(id, person, mail).await)
             }
             Self::Discard => {
                 if !claim().await? {
@@ -61,6 +72,17 @@ impl Transport {
                 tracing::info!(mail.id = %id, "Dropped a mail: no mail server is configured");
                 Ok(Outcome::Accepted)
             }
+        }
+    }
+
+    /// Removes what is kept here of a person's mails; a mail server keeps what it has.
+    ///
+    /// # Errors
+    /// Those of the files.
+    pub(crate) async fn erase(&self, person: UserId) -> std::io::Result<usize> {
+        match self {
+            Self::Folder(folder) => folder.erase(person).await,
+            Self::Smtp(_) | Self::Discard => Ok(0),
         }
     }
 }

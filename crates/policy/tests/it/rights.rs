@@ -14,6 +14,11 @@ const MATRIX: &[(&str, &str)] = &[
     ("current_user.create", "AUT"),
     ("current_user.update_profile", "UTL"),
     ("current_user.change_password", "UT"),
+    ("current_user.change_email", "UT"),
+    ("current_user.verify_email", "UTL"),
+    ("current_user.send_verification_email", "UTL"),
+    ("password_reset.request", "AUTL"),
+    ("password_reset.reset", "AUTL"),
     ("current_user.delete", "T"),
     ("listings.show", "AUTLIOP"),
     ("listings.query", "AUTLIOP"),
@@ -46,6 +51,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("users.approve", "IOP"),
     ("users.update_permissions", "IOP"),
     ("users.revoke_sessions", "O"),
+    ("users.verify_email", "IOP"),
     ("users.ban", "O"),
     ("users.unban", "O"),
     ("users.delete", "O"),
@@ -165,6 +171,7 @@ const FOR_PROGRAMS: &[&str] = &[
     "users.update_profile",
     "users.approve",
     "users.update_permissions",
+    "users.verify_email",
     "users.related",
     "listings.show",
     "listings.query",
@@ -375,7 +382,12 @@ fn a_private_marketplace_shows_its_public_only_to_approved_readers() {
         user: None,
         role: None,
     };
-    for open in ["marketplace.show", "current_user.create"] {
+    for open in [
+        "marketplace.show",
+        "current_user.create",
+        "password_reset.request",
+        "password_reset.reset",
+    ] {
         assert_eq!(
             admit(&world.actor(Level::Anonymous), action(open), &standing),
             Ok(())
@@ -468,6 +480,7 @@ fn an_operator_needs_the_role_as_it_is_now() {
     let actor = world.actor(Level::Operator);
     for (name, least) in [
         ("users.query", Role::ReadOnly),
+        ("users.verify_email", Role::Staff),
         ("users.ban", Role::Staff),
         ("users.delete", Role::Staff),
         ("users.approve", Role::Staff),

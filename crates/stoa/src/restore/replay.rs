@@ -215,6 +215,9 @@ fn options(entropy: Arc<dyn Entropy>) -> Options {
         allow_short_lifetimes: true,
         gateway: stoa_gateway::Config::default(),
         ledger: None,
+        // What was queued when the backup was made waits until the installation serves again.
+        mail: None,
+        outbox: None,
         entropy,
     }
 }

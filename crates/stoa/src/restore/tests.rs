@@ -74,6 +74,7 @@ impl Installation {
         let options = Options {
             password_cost: Cost::Test,
             ledger: None,
+            mail: None,
             ..Options::dev(&self.config, preset)
         };
         let clock = Arc::new(SystemClock);

@@ -19,6 +19,10 @@ const WORK: &[(&str, &str)] = &[
         "users",
         "SELECT count(*) FROM users.erasures WHERE purged_at IS NULL",
     ),
+    (
+        "users",
+        "SELECT count(*) FROM users.mails WHERE state = 'waiting' AND attempts = 0 AND NOT delayed",
+    ),
     ("listings", "SELECT count(*) FROM listings.listing_removals"),
     ("transactions", "SELECT count(*) FROM transactions.erasures"),
     (

@@ -6,5 +6,6 @@ pub(crate) mod names;
 pub(crate) mod password;
 pub(crate) mod profile;
 pub(crate) mod search;
+pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod view;

@@ -1,6 +1,6 @@
 //! An account and its life: made, banned, unbanned, deleted.
 
-use crate::domain::email::Email;
+use crate::domain::email::{Email, EmailKey};
 use crate::domain::profile::{Profile, ProfilePatch};
 use stoa_policy::{AccessSettings, Permissions, Resource, UserAccess, UserState};
 use stoa_types::Timestamp;
@@ -40,6 +40,30 @@ pub(crate) struct PermissionsPatch {
     pub(crate) read: Option<bool>,
 }
 
+/// What a wish for another address comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EmailChange {
+    /// It is the address of the account: a change that waits is given up.
+    Kept(User),
+    /// The verified address stays until the new one is verified.
+    Waits(User),
+    /// An address that was never verified gives way at once.
+    Replaced(User),
+}
+
+/// What the proof of an address comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verified {
+    /// The address of the account is verified, for the first time.
+    Primary(User),
+    /// The address that waited takes the place of the old one.
+    Pending(User),
+    /// It was the address of the account and verified before: nothing changes.
+    Already,
+    /// It is no address of the account.
+    NotHeld,
+}
+
 /// Why a step in the life of an account cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LifeError {
@@ -55,6 +79,30 @@ pub(crate) enum LifeError {
     /// It is gone for good.
     #[error("the user is deleted")]
     Deleted,
+}
+
+impl Account {
+    /// What the account is called: names and addresses, none of which should be its password.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let Profile {
+            first_name,
+            last_name,
+            ..
+        } = &self.profile;
+        let mut names = vec![
+            first_name.clone(),
+            last_name.clone(),
+            format!("{first_name} {last_name}"),
+            format!("{last_name} {first_name}"),
+            self.profile.shown_name(),
+        ];
+        for address in [Some(&self.email), self.pending_email.as_ref()] {
+            let Some(address) = address else { continue };
+            let local = address.split('@').next().unwrap_or_default();
+            names.extend([local.to_owned(), address.clone()]);
+        }
+        names
+    }
 }
 
 impl User {
@@ -176,14 +224,61 @@ impl User {
         next
     }
 
-    /// The account after an operator ended its sessions: none is spared, and an address that
-    /// waits to be verified, which somebody else may have asked for, is given up.
+    /// The account after its sessions were ended, by an operator or with a reset of the password:
+    /// none is spared, and an address that waits to be verified, which somebody else may have asked
+    /// for, is given up.
     pub(crate) fn with_sessions_revoked(&self) -> Self {
         let mut next = self.with_new_password(None);
         if let Some(account) = &mut next.account {
             account.pending_email = None;
         }
         next
+    }
+
+    /// The account after its user asked for another address. A deleted account has none; it stays
+    /// as it is.
+    pub(crate) fn with_email(&self, email: &Email) -> EmailChange {
+        let Some(account) = &self.account else {
+            return EmailChange::Kept(self.clone());
+        };
+        let mut changed = account.clone();
+        let kept = EmailKey::of_stored(&account.email) == *email.key();
+        if kept {
+            changed.pending_email = None;
+        } else if account.email_verified {
+            changed.pending_email = Some(email.as_str().to_owned());
+        } else {
+            email.as_str().clone_into(&mut changed.email);
+            changed.pending_email = None;
+        }
+        let next = self.with_account(changed);
+        match (kept, account.email_verified) {
+            (true, _) => EmailChange::Kept(next),
+            (false, true) => EmailChange::Waits(next),
+            (false, false) => EmailChange::Replaced(next),
+        }
+    }
+
+    /// The account after the proof that its user reads what goes to an address.
+    pub(crate) fn with_verified(&self, is_proven: impl Fn(&EmailKey) -> bool) -> Verified {
+        let Some(account) = &self.account else {
+            return Verified::NotHeld;
+        };
+        let is_proven = |address: &str| is_proven(&EmailKey::of_stored(address));
+        let mut changed = account.clone();
+        if let Some(pending) = changed.pending_email.take_if(|pending| is_proven(pending)) {
+            changed.email = pending;
+            changed.email_verified = true;
+            return Verified::Pending(self.with_account(changed));
+        }
+        if !is_proven(&account.email) {
+            return Verified::NotHeld;
+        }
+        if account.email_verified {
+            return Verified::Already;
+        }
+        changed.email_verified = true;
+        Verified::Primary(self.with_account(changed))
     }
 
     /// The account after a ban.
@@ -243,6 +338,16 @@ impl User {
             state_before_ban: None,
             account: None,
         })
+    }
+
+    /// The next version, or the same one when nothing changes.
+    fn with_account(&self, account: Account) -> Self {
+        if self.account.as_ref() == Some(&account) {
+            return self.clone();
+        }
+        let mut next = self.next();
+        next.account = Some(account);
+        next
     }
 
     fn next(&self) -> Self {
@@ -378,6 +483,100 @@ pub(crate) mod tests {
         );
         let twice = once.with_new_password(None);
         assert_eq!((twice.access.epoch, twice.access.except_session), (2, None));
+    }
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).unwrap()
+    }
+
+    fn verified_user() -> User {
+        let key = email("Olli@x.io").key().clone();
+        let Verified::Primary(user) =
+            user(AccessSettings::default()).with_verified(|address| *address == key)
+        else {
+            panic!("the address is new");
+        };
+        user
+    }
+
+    // contract: users 14
+    #[test]
+    fn a_verified_address_stays_until_the_new_one_is_verified() {
+        let olli = verified_user();
+        let EmailChange::Waits(asked) = olli.with_email(&email("New@x.io")) else {
+            panic!("it waits");
+        };
+        let account = asked.account.clone().unwrap();
+        assert_eq!(
+            (account.email.as_str(), account.email_verified),
+            ("Olli@x.io", true)
+        );
+        assert_eq!(account.pending_email.as_deref(), Some("New@x.io"));
+        // contract: users 15
+        let new = email("new@x.io").key().clone();
+        let Verified::Pending(done) = asked.with_verified(|address| *address == new) else {
+            panic!("it was waited for");
+        };
+        let account = done.account.clone().unwrap();
+        assert_eq!(
+            (account.email.as_str(), account.pending_email),
+            ("New@x.io", None)
+        );
+        assert!(account.email_verified && done.version == olli.version + 2);
+        let old = email("olli@x.io").key().clone();
+        assert_eq!(
+            done.with_verified(|address| *address == old),
+            Verified::NotHeld
+        );
+        assert_eq!(
+            done.with_verified(|address| *address == new),
+            Verified::Already
+        );
+        // Asked for its own address again, whatever the case, the account gives up the change.
+        let EmailChange::Kept(kept) = asked.with_email(&email("OLLI@x.io")) else {
+            panic!("it is the address of the account");
+        };
+        assert_eq!(kept.account, olli.account);
+        let EmailChange::Kept(same) = olli.with_email(&email("olli@x.io")) else {
+            panic!("it is the address of the account");
+        };
+        assert_eq!(same, olli);
+    }
+
+    // contract: users 16
+    #[test]
+    fn an_address_that_was_never_verified_gives_way_at_once() {
+        let olli = user(AccessSettings::default());
+        let EmailChange::Replaced(next) = olli.with_email(&email("new@x.io")) else {
+            panic!("nothing holds the old one");
+        };
+        let account = next.account.unwrap();
+        assert_eq!(account.email, "new@x.io");
+        assert!(!account.email_verified && account.pending_email.is_none());
+    }
+
+    // contract: security S43
+    #[test]
+    fn a_reset_ends_every_session_and_the_change_of_address() {
+        let EmailChange::Waits(asked) = verified_user().with_email(&email("new@x.io")) else {
+            panic!("it waits");
+        };
+        let reset = asked.with_sessions_revoked();
+        assert_eq!((reset.access.epoch, reset.access.except_session), (1, None));
+        assert_eq!(reset.version, asked.version + 1);
+        let account = reset.account.unwrap();
+        assert!(account.pending_email.is_none() && account.email_verified);
+        assert_eq!(account.email, "Olli@x.io");
+    }
+
+    #[test]
+    fn a_deleted_account_has_no_address_to_change_or_prove() {
+        let gone = user(AccessSettings::default()).deleted().unwrap();
+        assert_eq!(
+            gone.with_email(&email("a@x.io")),
+            EmailChange::Kept(gone.clone())
+        );
+        assert_eq!(gone.with_verified(|_| true), Verified::NotHeld);
     }
 
     fn step(user: &User, number: u8) -> Option<User> {

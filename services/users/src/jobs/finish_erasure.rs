@@ -1,13 +1,15 @@
-//! Finishes what a deletion began: the person's values leave the outbox, and the bytes leave the
-//! log of the database. It starts from rows, so it survives a restart, and doing it twice does no
+//! Finishes what a deletion began: the person's values leave the outbox, mails in files are removed,
+//! and the bytes leave the log of the database. It starts from rows, so it survives a restart, and doing it twice does no
 //! harm.
 
 use crate::error::Error;
+use crate::mail::UsersDesk;
 use crate::store::erasures;
 use std::sync::Arc;
 use std::time::Duration;
 use stoa_db::Db;
 use stoa_feed::erase::{Erasure, erase_outbox};
+use stoa_mail::queue::Sender;
 use stoa_types::Clock;
 
 /// How often it looks for what is left over: from before a restart, or after a failure.
@@ -20,6 +22,8 @@ const BATCH: u32 = 50;
 pub(crate) struct FinishErasure {
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where mails leave; none: they wait in the queue, which the deletion has emptied.
+    pub(crate) sender: Option<Sender<UsersDesk>>,
 }
 
 impl FinishErasure {
@@ -42,6 +46,9 @@ impl FinishErasure {
                 .await?
                 > 0
             {}
+            if let Some(sender) = &self.sender {
+                sender.erase(*user).await?;
+            }
         }
         self.db.purge_deleted().await?;
         let (users, now) = (users.as_slice(), self.clock.now());
@@ -64,6 +71,7 @@ mod tests {
         FinishErasure {
             db: world.cx.db.clone(),
             clock: world.clock.clone(),
+            sender: Some(world.sender.clone()),
         }
     }
 

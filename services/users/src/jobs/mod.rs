@@ -2,3 +2,4 @@
 
 pub(crate) mod collect_values;
 pub(crate) mod finish_erasure;
+pub(crate) mod forget_tokens;

@@ -1,10 +1,12 @@
-//! The caller changes the own password: every other session dies in the same transaction.
+//! The caller changes the own password: every other session dies in the same transaction, and the
+//! account's address is told.
 
-use super::fields::Fields;
+use super::fields::{Fields, no_name};
 use super::{Cx, me, standing};
 use crate::domain::view;
 use crate::error::Error;
 use crate::{events, store};
+use stoa_feed::projections::settings::access_of;
 use stoa_policy::{Action, Denied, Resource, require};
 use stoa_proto::users as pb;
 use stoa_rpc::Caller;
@@ -15,10 +17,11 @@ pub(super) async fn change_password(
     request: pb::ChangePasswordRequest,
 ) -> Result<pb::User, Error> {
     let id = me(&caller)?;
+    let all_settings = cx.all_settings_for(&caller).await?;
+    let settings = access_of(&all_settings);
     let mut fields = Fields::of_body();
-    let password = fields.new_password("newPassword", request.new_password);
+    let password = fields.new_password("newPassword", request.new_password, &all_settings);
     let password = fields.finish_with(password)?;
-    let settings = cx.settings_for(&caller).await?;
     let checked = cx
         .checked_password(
             &caller,
@@ -27,8 +30,10 @@ pub(super) async fn change_password(
             request.current_password,
         )
         .await?;
+    let account = checked.user.account.as_ref();
+    let password = no_name("newPassword", password, account, &all_settings)?;
     let hash = cx.passwords.hash(password.into_text()).await?;
-    let (caller, checked, hash) = (&caller, checked.as_str(), hash.as_str());
+    let (caller, checked, hash) = (&caller, checked.hash.as_str(), hash.as_str());
     let user = cx
         .db
         .write(|tx| async move {
@@ -47,10 +52,13 @@ pub(super) async fn change_password(
             }
             let next = user.with_new_password(caller.actor.session);
             store::users::replace(&tx, &next).await?;
-            cx.emit(&tx, caller, events::epoch_raised(&next)).await?;
+            cx.emit(&tx, caller, events::epoch_raised(&user, &next, settings))
+                .await?;
+            cx.post(&tx).password_changed(&next, false).await?;
             Ok(next)
         })
         .await?;
+    cx.mail_queued();
     Ok(view::current(&user, settings))
 }
 
@@ -86,8 +94,8 @@ mod tests {
             let call = change_password(&world.cx, world.user(id), from_to(PASSWORD, " new horse "));
             let (user, statements) = accounting::scope(call).await;
             assert_eq!(user.unwrap().version, 2);
-            // Read; then row, password, next version, envelope.
-            assert_eq!(statements.count, 5);
+            // Read; then row, password, next version, envelope, mail.
+            assert_eq!(statements.count, 6);
             assert!(logs_in(&world, " new horse ").await);
             assert!(!logs_in(&world, "new horse").await && !logs_in(&world, PASSWORD).await);
             let (envelope, access, event) = world.last().await;

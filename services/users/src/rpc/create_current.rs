@@ -1,13 +1,14 @@
-//! Sign-up with e-mail and password: account, address, password and event in one transaction. It
-//! does not log in.
+//! Sign-up with e-mail and password: account, address, password, event and the mail that proves the
+//! address in one transaction. It does not log in.
 
-use super::fields::{Fields, merge_refused};
+use super::fields::{Fields, merge_refused, no_name};
 use super::{Cx, standing};
 use crate::domain::profile::{Data, Profile};
 use crate::domain::user::User;
 use crate::domain::view;
 use crate::error::Error;
 use crate::{events, store};
+use stoa_feed::projections::settings::access_of;
 use stoa_policy::{Action, Resource, require};
 use stoa_proto::users as pb;
 use stoa_rpc::Caller;
@@ -18,9 +19,11 @@ pub(super) async fn create_current(
     caller: Caller,
     request: pb::CreateCurrentUserRequest,
 ) -> Result<pb::User, Error> {
+    let all_settings = cx.all_settings_for(&caller).await?;
+    let settings = access_of(&all_settings);
     let mut fields = Fields::of_body();
     let email = fields.email(&request.email);
-    let password = fields.new_password("password", request.password);
+    let password = fields.new_password("password", request.password, &all_settings);
     let first_name = fields.name("firstName", request.first_name);
     let last_name = fields.name("lastName", request.last_name);
     let display_name = fields.display_name(request.display_name);
@@ -39,10 +42,10 @@ pub(super) async fn create_current(
         bio,
         data: Data::default().merged(&data).map_err(merge_refused)?,
     };
-    let settings = cx.settings_for(&caller).await?;
-    let hash = cx.passwords.hash(password.into_text()).await?;
     let id = UserId::random(&*cx.entropy);
     let user = User::new(id, &email, profile, settings, cx.clock.now());
+    let password = no_name("password", password, user.account.as_ref(), &all_settings)?;
+    let hash = cx.passwords.hash(password.into_text()).await?;
     let (caller, new, email, hash) = (&caller, &user, &email, hash.as_str());
     cx.db
         .write(|tx| async move {
@@ -58,9 +61,13 @@ pub(super) async fn create_current(
             if !store::addresses::take_primary(&tx, email.key(), new.id).await? {
                 return Err(Error::EmailTaken);
             }
+            // When too many mails went there, the account is made all the same; a later mail can
+            // be asked for.
+            cx.post(&tx).verify(new.id, email.key()).await?;
             cx.emit(&tx, caller, events::created(new, settings)).await
         })
         .await?;
+    cx.mail_queued();
     Ok(view::current(&user, settings))
 }
 
@@ -198,8 +205,8 @@ mod tests {
             let (user, statements) =
                 accounting::scope(world.create(create_request("a@x.io"))).await;
             user.unwrap();
-            // Declared keys, account, address, envelope, whose data it holds.
-            assert_eq!(statements.count, 5);
+            // Declared keys, account, address, token, mail, envelope, whose data it holds.
+            assert_eq!(statements.count, 7);
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn delete_current(
         )
         .await?;
     let texts = cx.settings.blanks_texts()?;
-    let (caller, checked) = (&caller, checked.as_str());
+    let (caller, checked) = (&caller, checked.hash.as_str());
     let gone = cx
         .db
         .write(|tx| async move {
@@ -93,8 +93,9 @@ mod tests {
             };
             assert_eq!(gone.unwrap(), expected);
             // Read; then row, password, tombstone, addresses, texts and numbers that are searched
-            // by, two notes of what went, erasure, envelope, whose data it holds.
-            assert_eq!(statements.count, 12);
+            // by, tokens, notices, mails, four notes of what went, erasure, envelope, whose data
+            // it holds.
+            assert_eq!(statements.count, 17);
             let (envelope, access, event) = world.last().await;
             assert_eq!(envelope.r#type, "user.deleted");
             assert_eq!(

@@ -3,9 +3,10 @@
 use crate::domain::email::Email;
 use crate::domain::password::NewPassword;
 use crate::domain::profile::{DATA_FIELDS, DataPatch, ProfilePatch};
+use crate::domain::user::Account;
 use crate::error::Error;
 use stoa_proto::types::TextPatch;
-use stoa_proto::users as pb;
+use stoa_proto::{auth, users as pb};
 use stoa_types::extended_data::NotExtendedData;
 use stoa_types::id::{UserId, parse_uuid};
 use stoa_types::{ExtendedData, Problem, Problems, SourceKind};
@@ -64,6 +65,11 @@ impl Fields {
         self.problems.push(Problem::invalid_params(why));
     }
 
+    /// Notes any other problem.
+    pub(super) fn note(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
     /// Notes a parameter that is not known here.
     pub(super) fn disallowed(&mut self, field: &'static str) {
         let problem = Problem::disallowed_key(self.kind, vec![field.into()]);
@@ -84,8 +90,9 @@ impl Fields {
         &mut self,
         field: &'static str,
         text: String,
+        settings: &auth::Settings,
     ) -> Option<NewPassword> {
-        match NewPassword::parse(text) {
+        match NewPassword::parse(text, settings.password_min_length) {
             Ok(password) => Some(password),
             Err(why) => {
                 self.invalid(field, why);
@@ -175,6 +182,25 @@ pub(super) fn patch(message: pb::ProfilePatch, with_metadata: bool) -> Result<Pr
         Some(_) => Err(Error::ImageInvalid),
         None => Ok(patch),
     }
+}
+
+/// A new password that is no name or address of the account or the marketplace.
+///
+/// # Errors
+/// The problem of the field.
+pub(super) fn no_name(
+    field: &'static str,
+    password: NewPassword,
+    account: Option<&Account>,
+    settings: &auth::Settings,
+) -> Result<NewPassword, Problem> {
+    let own = account.map(Account::names).unwrap_or_default();
+    let marketplace = settings.marketplace.as_ref();
+    let names = own.iter().map(String::as_str);
+    let names = names.chain(marketplace.map(|marketplace| marketplace.name.as_str()));
+    password.differs_from(names).map_err(|why| {
+        Problem::invalid_value(SourceKind::Body, vec![field.into()], why.to_string())
+    })
 }
 
 /// The refusal of a merge, with the path of each object.

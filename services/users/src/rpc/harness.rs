@@ -1,17 +1,25 @@
 //! A service without its network: handlers over a real store, a clock that is moved by hand,
 //! seeded ids, and callers by their level.
 
-use super::{Cx, create_current, delete, update_current_profile};
+use super::{
+    Cx, ban, change_email, check_password, create_current, delete, request_password_reset,
+    reset_password, update_current_profile, verify_current_email,
+};
 use crate::domain::email::Email;
 use crate::error::Error;
 use crate::jobs::collect_values::CollectValues;
+use crate::mail::UsersDesk;
 use crate::store::totals::Totals;
+use base64::Engine as _;
 use prost::Message as _;
 use std::sync::Arc;
 use stoa_credentials::{Cost, PasswordHasher};
 use stoa_db::{Db, sql};
 use stoa_feed::Wiring;
 use stoa_feed::projections::{Settings, settings};
+use stoa_mail::Correspondent;
+use stoa_mail::queue::{Sender, SenderParts};
+use stoa_mail::transport::{Folder, Transport};
 use stoa_policy::{Actor, Level, Role};
 use stoa_proto::events::{Envelope, PublicEvent, envelope::Payload, resource};
 use stoa_proto::{Class, auth, users as pb};
@@ -28,6 +36,56 @@ pub(crate) struct World {
     pub(crate) cx: Cx,
     pub(crate) clock: Arc<ManualClock>,
     entropy: Arc<SeededEntropy>,
+    pub(crate) sender: Sender<UsersDesk>,
+    outbox: tempfile::TempDir,
+}
+
+/// A mail that was sent.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    /// As the header has it.
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    /// The plain-text part.
+    pub(crate) text: String,
+}
+
+impl Mail {
+    fn read(eml: &str) -> Self {
+        let (headers, body) = eml.split_once("\r\n\r\n").unwrap();
+        let headers = headers.replace("\r\n ", " ");
+        let header = |name: &str| {
+            let line = headers.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_default().trim().to_owned()
+        };
+        let to = header("To:");
+        let to = to.rsplit('<').next().unwrap().trim_end_matches('>');
+        let part = body.split_once("Content-Type: text/plain").unwrap().1;
+        let part = part.split_once("\r\n\r\n").unwrap().1;
+        let part: String = part
+            .split("--stoa-")
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let text = base64::engine::general_purpose::STANDARD
+            .decode(part)
+            .unwrap();
+        Self {
+            from: header("From:"),
+            to: to.to_owned(),
+            subject: header("Subject:"),
+            text: String::from_utf8(text).unwrap(),
+        }
+    }
+
+    /// The token of its link.
+    pub(crate) fn token(&self) -> Option<String> {
+        let rest = self.text.split_once("?t=")?.1;
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+        Some(rest[..end.unwrap_or(rest.len())].to_owned())
+    }
 }
 
 impl World {
@@ -38,6 +96,15 @@ impl World {
 
     /// A marketplace with these settings.
     pub(crate) async fn asking(db: Db, control: auth::AccessControl) -> Self {
+        let settings = auth::Settings {
+            access_control: Some(control),
+            ..auth::Settings::default()
+        };
+        Self::with_settings(db, settings).await
+    }
+
+    /// A marketplace for development with these settings beside.
+    pub(crate) async fn with_settings(db: Db, settings: auth::Settings) -> Self {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(1_000_000)));
         let entropy = Arc::new(SeededEntropy::new(7));
         let marketplace = MarketplaceId::new(Uuid::from_u128(1));
@@ -51,8 +118,7 @@ impl World {
         let known = auth::Settings {
             version: 1,
             environment: "dev".into(),
-            access_control: Some(control),
-            ..auth::Settings::default()
+            ..settings
         };
         let known = &known;
         db.write(|tx| async move { settings::store(&tx, known).await })
@@ -60,6 +126,20 @@ impl World {
             .unwrap();
         let settings = Settings::new(&wiring);
         settings.reload().await.unwrap();
+        let outbox = tempfile::tempdir().unwrap();
+        let sender = Sender::new(SenderParts {
+            service: "users",
+            db: db.clone(),
+            clock: clock.clone(),
+            desk: UsersDesk {
+                db: db.clone(),
+                clock: clock.clone(),
+                entropy: entropy.clone(),
+                settings: settings.clone(),
+            },
+            transport: Transport::Folder(Folder::new(outbox.path())),
+            from: Correspondent::parse("market@example.com", "").unwrap(),
+        });
         let cx = Cx {
             db,
             clock: clock.clone(),
@@ -68,8 +148,104 @@ impl World {
             settings,
             erased: Arc::new(Notify::new()),
             totals: Totals::new(clock.clone()),
+            mailed: Arc::new(Notify::new()),
         };
-        Self { cx, clock, entropy }
+        Self {
+            cx,
+            clock,
+            entropy,
+            sender,
+            outbox,
+        }
+    }
+
+    /// Sends what is due and takes what was sent since the last time.
+    pub(crate) async fn mails(&self) -> Vec<Mail> {
+        self.sender.pass().await.unwrap();
+        let mut mails = Vec::new();
+        for file in std::fs::read_dir(self.outbox.path()).unwrap() {
+            let path = file.unwrap().path();
+            mails.push(Mail::read(&std::fs::read_to_string(&path).unwrap()));
+            std::fs::remove_file(path).unwrap();
+        }
+        mails
+    }
+
+    /// The one mail to this address that was sent since the last time.
+    pub(crate) async fn mail_to(&self, address: &str) -> Mail {
+        let mut mails = self.mails().await;
+        mails.retain(|mail| mail.to == address);
+        assert_eq!(mails.len(), 1, "{mails:?}");
+        mails.remove(0)
+    }
+
+    /// A new user whose address is verified; the mails of it are gone.
+    pub(crate) async fn verified(&self, email: &str) -> UserId {
+        let id = self.sign_up(email).await;
+        let token = self.mail_to(email).await.token().unwrap();
+        self.verify(id, &token).await.unwrap();
+        self.mails().await;
+        id
+    }
+
+    /// The user proves an address.
+    pub(crate) async fn verify(&self, id: UserId, token: &str) -> Result<pb::User, Error> {
+        let request = pb::VerifyCurrentEmailRequest {
+            token: token.to_owned(),
+        };
+        verify_current_email::verify_current_email(&self.cx, self.user(id), request).await
+    }
+
+    /// Somebody asks for a new password of this address; the token that is mailed.
+    pub(crate) async fn reset_token(&self, email: &str) -> String {
+        self.mails().await;
+        let request = pb::RequestPasswordResetRequest {
+            email: email.to_owned(),
+        };
+        request_password_reset::request_password_reset(&self.cx, self.anonymous(), request)
+            .await
+            .unwrap();
+        self.mail_to(email).await.token().unwrap()
+    }
+
+    /// Somebody uses a token for a new password.
+    pub(crate) async fn reset(
+        &self,
+        email: &str,
+        token: &str,
+        password: &str,
+    ) -> Result<pb::PasswordReset, Error> {
+        let request = pb::ResetPasswordRequest {
+            email: email.to_owned(),
+            token: token.to_owned(),
+            new_password: password.to_owned(),
+        };
+        reset_password::reset_password(&self.cx, self.anonymous(), request).await
+    }
+
+    /// The user asks for another address.
+    pub(crate) async fn change_email(&self, id: UserId, email: &str) -> Result<pb::User, Error> {
+        let request = pb::ChangeEmailRequest {
+            current_password: PASSWORD.to_owned(),
+            email: email.to_owned(),
+        };
+        change_email::change_email(&self.cx, self.user(id), request).await
+    }
+
+    /// An operator bans the user.
+    pub(crate) async fn ban(&self, id: UserId) {
+        let banned = ban::ban(&self.cx, self.operator(), command(id));
+        banned.await.unwrap();
+    }
+
+    /// Whether address and password open an account.
+    pub(crate) async fn logs_in(&self, email: &str, password: &str) -> bool {
+        let request = pb::CheckPasswordRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+        };
+        let answer = check_password::check_password(&self.cx, self.system(), request).await;
+        answer.unwrap().user.is_some()
     }
 
     /// The marketplace has these search schemas from now on, and nobody's values are collected yet.

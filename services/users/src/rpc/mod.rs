@@ -5,6 +5,7 @@
 mod approve;
 mod ban;
 mod batch_get;
+mod change_email;
 mod change_password;
 mod check_password;
 mod create_current;
@@ -14,7 +15,10 @@ mod fields;
 mod get_access;
 mod get_protected_data;
 mod query;
+mod request_password_reset;
+mod reset_password;
 mod revoke_sessions;
+mod send_verification_email;
 mod show;
 mod show_current;
 mod unban;
@@ -22,14 +26,17 @@ mod update_current_profile;
 mod update_permissions;
 mod update_profile;
 mod user_filter;
+mod verify_current_email;
+mod verify_email;
 
 #[cfg(test)]
 pub(crate) mod harness;
 
 use crate::domain::user::User;
 use crate::error::Error;
-use crate::store;
+use crate::mail::Post;
 use crate::store::totals::Totals;
+use crate::{events, store};
 use std::collections::HashMap;
 use std::sync::Arc;
 use stoa_credentials::PasswordHasher;
@@ -37,8 +44,8 @@ use stoa_db::{Db, Tx};
 use stoa_feed::projections::{Settings, settings};
 use stoa_feed::{EnvelopeBuilder, Origin};
 use stoa_policy::{AccessSettings, Action, Denied, Resource, Standing, require};
-use stoa_proto::users as pb;
 use stoa_proto::users::users_server;
+use stoa_proto::{auth, users as pb};
 use stoa_rpc::{Caller, unary};
 use stoa_types::id::UserId;
 use stoa_types::{Clock, Entropy};
@@ -57,13 +64,25 @@ pub(crate) struct Cx {
     pub(crate) erased: Arc<Notify>,
     /// How many users large selections have.
     pub(crate) totals: Totals,
+    /// Told when a mail was queued.
+    pub(crate) mailed: Arc<Notify>,
+}
+
+/// A password that was checked, with the account and the hash that it was checked against.
+struct Checked {
+    user: User,
+    hash: String,
 }
 
 impl Cx {
     /// The settings that the caller was admitted with, or newer ones.
     async fn settings_for(&self, caller: &Caller) -> Result<AccessSettings, Error> {
-        let latest = self.settings.at_least(caller.settings_version).await?;
-        Ok(settings::access_of(&latest))
+        Ok(settings::access_of(&*self.all_settings_for(caller).await?))
+    }
+
+    /// The same, all of them.
+    async fn all_settings_for(&self, caller: &Caller) -> Result<Arc<auth::Settings>, Error> {
+        Ok(self.settings.at_least(caller.settings_version).await?)
     }
 
     /// The settings as far as they are known, for calls between services: they decide nothing by
@@ -92,21 +111,54 @@ impl Cx {
         }
     }
 
-    /// Checks `currentPassword`, outside of any transaction, and gives the hash that it matched;
-    /// the transaction that follows makes sure that this is still the one.
+    /// Checks `currentPassword`, outside of any transaction; the transaction that follows makes
+    /// sure that the hash is still the one.
     async fn checked_password(
         &self,
         caller: &Caller,
         action: Action,
         settings: AccessSettings,
         password: String,
-    ) -> Result<String, Error> {
+    ) -> Result<Checked, Error> {
         let found = store::users::user_and_password(&self.db, me(caller)?).await?;
         let (user, stored) = found.ok_or(Denied::Forbidden)?;
         let standing = standing(caller, settings, Some(&user));
         require(&caller.actor, action, &standing, &Resource::None)?;
         let verified = self.passwords.verify(password, stored.clone()).await?;
-        stored.filter(|_| verified.ok).ok_or(Error::WrongPassword)
+        let hash = stored.filter(|_| verified.ok);
+        let hash = hash.ok_or(Error::WrongPassword)?;
+        Ok(Checked { user, hash })
+    }
+
+    /// Stores the next version of an account and tells of it, unless nothing changed.
+    async fn update(
+        &self,
+        tx: &Tx,
+        caller: &Caller,
+        old: &User,
+        new: &User,
+        settings: AccessSettings,
+    ) -> Result<(), Error> {
+        if old.version == new.version {
+            return Ok(());
+        }
+        store::users::replace(tx, new).await?;
+        self.emit(tx, caller, events::updated(old, new, settings))
+            .await
+    }
+
+    /// Queues mails in a transaction; [`Cx::mail_queued`] follows its commit.
+    fn post<'a>(&'a self, tx: &'a Tx) -> Post<'a> {
+        Post {
+            tx,
+            now: self.clock.now(),
+            entropy: &*self.entropy,
+        }
+    }
+
+    /// Wakes the job that sends mails.
+    fn mail_queued(&self) {
+        self.mailed.notify_one();
     }
 
     /// Writes the envelope of a change.
@@ -259,6 +311,60 @@ impl users_server::Users for Users {
     ) -> Answer<pb::User> {
         unary(request, |caller, message| {
             change_password::change_password(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn change_email(&self, request: Request<pb::ChangeEmailRequest>) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            change_email::change_email(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn verify_current_email(
+        &self,
+        request: Request<pb::VerifyCurrentEmailRequest>,
+    ) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            verify_current_email::verify_current_email(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn send_verification_email(
+        &self,
+        request: Request<pb::SendVerificationEmailRequest>,
+    ) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            send_verification_email::send_verification_email(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn request_password_reset(
+        &self,
+        request: Request<pb::RequestPasswordResetRequest>,
+    ) -> Answer<pb::PasswordReset> {
+        unary(request, |caller, message| {
+            request_password_reset::request_password_reset(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn reset_password(
+        &self,
+        request: Request<pb::ResetPasswordRequest>,
+    ) -> Answer<pb::PasswordReset> {
+        unary(request, |caller, message| {
+            reset_password::reset_password(&self.0, caller, message)
+        })
+        .await
+    }
+
+    async fn verify_email(&self, request: Request<pb::VerifyUserEmailRequest>) -> Answer<pb::User> {
+        unary(request, |caller, message| {
+            verify_email::verify_email(&self.0, caller, message)
         })
         .await
     }

@@ -35,7 +35,7 @@ pub(super) async fn revoke_sessions(
             let next = user.with_sessions_revoked();
             store::users::replace(&tx, &next).await?;
             store::addresses::free_pending(&tx, id).await?;
-            let told = events::sessions_revoked(&user, &next, settings);
+            let told = events::epoch_raised(&user, &next, settings);
             cx.emit(&tx, caller, told).await?;
             Ok::<_, Error>(next)
         })

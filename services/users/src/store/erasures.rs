@@ -1,9 +1,10 @@
 //! Accounts whose rows are erased: which of them still have bytes in the log of the database.
 
 use crate::domain::user::User;
-use crate::store::{addresses, search, users};
+use crate::store::{addresses, email_tokens, search, users};
 use stoa_db::{Db, DbError, Tx, sql};
 use stoa_feed::erased;
+use stoa_mail::queue;
 use stoa_types::Timestamp;
 use stoa_types::id::UserId;
 
@@ -22,14 +23,22 @@ stoa_db::statements! {
 }
 
 /// Puts the tombstone in the place of an account, frees its addresses, removes what it was searched
-/// by, and notes that the rest is still to be done.
+/// by, its tokens and the mails that wait for it, and notes that the rest is still to be done.
 pub(crate) async fn erase(tx: &Tx, gone: &User, now: Timestamp) -> Result<(), DbError> {
     users::replace(tx, gone).await?;
     let addresses = addresses::free(tx, gone.id).await?;
     let values = search::erase(tx, &[gone.id]).await?;
-    erased::note(tx, gone.id, "account", 1, now).await?;
-    erased::note(tx, gone.id, "addresses", addresses, now).await?;
-    erased::note(tx, gone.id, "search values", values, now).await?;
+    let tokens = email_tokens::erase(tx, gone.id).await?;
+    let mails = queue::erase(tx, gone.id).await?;
+    for (place, items) in [
+        ("account", 1),
+        ("addresses", addresses),
+        ("search values", values),
+        ("mailed tokens", tokens),
+        ("waiting mails", mails),
+    ] {
+        erased::note(tx, gone.id, place, items, now).await?;
+    }
     tx.execute_expecting(1, sql(NOTE).bind(gone.id).bind(now))
         .await
 }

@@ -1,7 +1,8 @@
-//! The only place with SQL: accounts, addresses, what users are searched by, erasures.
+//! The only place with SQL: accounts, addresses, tokens, what users are searched by, erasures.
 
 pub(crate) mod addresses;
 pub(crate) mod dialect;
+pub(crate) mod email_tokens;
 pub(crate) mod erasures;
 pub(crate) mod query;
 mod row;

@@ -4,7 +4,7 @@ use crate::MIGRATIONS;
 use crate::domain::email::Email;
 use crate::domain::profile::{Data, Profile};
 use crate::domain::user::User;
-use crate::store::{addresses, erasures, search, users};
+use crate::store::{addresses, email_tokens, erasures, search, users};
 use stoa_db::{Db, DbError, Engine};
 use stoa_policy::AccessSettings;
 use stoa_types::id::{SessionId, UserId};
@@ -43,7 +43,14 @@ async fn store(db: &Db, user: &User, email: &Email) {
 
 stoa_testkit::on_every_engine! { MIGRATIONS;
     async fn every_statement_fits_the_schema(db: Db) {
-        for list in [users::ALL, addresses::ALL, search::ALL, erasures::ALL] {
+        let stores = [
+            users::ALL,
+            addresses::ALL,
+            email_tokens::ALL,
+            search::ALL,
+            erasures::ALL,
+        ];
+        for list in stores {
             for (name, text) in list {
                 // SQLite knows no row locks; `dialect` never gives it this one.
                 if *name == "USER_FOR_UPDATE" && db.engine() == Engine::Sqlite {

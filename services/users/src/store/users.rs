@@ -75,11 +75,18 @@ stoa_db::statements! {
          WHERE id = $1 AND created_at = $3 AND version = $2 - 1";
     /// A new password in the place of the one that was checked.
     REPLACE_PASSWORD = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+    /// A new password whatever was there; a deleted account gets none.
+    SET_PASSWORD = "UPDATE users SET password_hash = $2 WHERE id = $1 AND email IS NOT NULL";
 }
 
 /// One user, locked until the transaction ends.
 pub(crate) async fn user_locked(tx: &Tx, id: UserId) -> Result<Option<User>, DbError> {
     tx.opt_as(sql(dialect::user_locked(tx)).bind(id)).await
+}
+
+/// One user.
+pub(crate) async fn user(db: &Db, id: UserId) -> Result<Option<User>, DbError> {
+    db.opt_as(sql(USER).bind(id)).await
 }
 
 /// The users with these ids, in no order; unknown ones are left out.
@@ -168,6 +175,12 @@ pub(crate) async fn replace_password(
 ) -> Result<bool, DbError> {
     let replace = sql(REPLACE_PASSWORD).bind(id).bind(checked).bind(new);
     Ok(tx.execute(replace).await? == 1)
+}
+
+/// Stores the hash of a password, whatever was there before; also the first one.
+pub(crate) async fn set_password(tx: &Tx, id: UserId, new: &str) -> Result<(), DbError> {
+    tx.execute_expecting(1, sql(SET_PASSWORD).bind(id).bind(new))
+        .await
 }
 
 /// Binds `$1` to `$21` as both statements above number them.

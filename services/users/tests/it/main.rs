@@ -6,6 +6,8 @@ use std::sync::Arc;
 use stoa_credentials::{Cost, PasswordHasher};
 use stoa_db::{Db, DbConfig, Synchronous};
 use stoa_feed::{EnvelopeBuilder, FeedService, Origin, Sequencer, Wiring};
+use stoa_mail::transport::Transport;
+use stoa_mail::{Correspondent, Outlet};
 use stoa_policy::{Actor, Role};
 use stoa_proto::auth::{AccessControl, Settings};
 use stoa_proto::events::{Envelope, envelope::Payload};
@@ -86,6 +88,10 @@ impl World {
             tasks,
             auth: slot.peer(),
             passwords: PasswordHasher::new(Cost::Test, 2, entropy.clone()),
+            mail: Some(Outlet {
+                transport: Transport::Discard,
+                from: Correspondent::parse("market@example.com", "").unwrap(),
+            }),
         })
         .await
         .unwrap();

@@ -5,8 +5,10 @@ use crate::writers::{People, Progress, WRITERS};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::path::PathBuf;
+use std::time::Duration;
 use stoa_testkit::callers::Marketplace;
 use stoa_testkit::process::{Stoa, log_of, run_to_its_end};
+use tokio::time::Instant;
 
 /// Writes that are begun in one round.
 const WRITES: usize = 500;
@@ -94,6 +96,41 @@ async fn sigterm_ends_the_process_in_order_and_loses_nothing() {
     stoa.ask_to_stop();
     assert_eq!(stoa.ended().await.code(), Some(0), "{}", log_of(&data));
     assert!(!log_of(&data).contains("panicked"), "{}", log_of(&data));
+}
+
+// contract: security S39 (a token that is made when its mail is put together survives a crash)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_that_was_queued_before_kill_9_is_sent_after_it_once() {
+    let place = tempfile::tempdir().unwrap();
+    let data = data_folder(&place);
+    std::fs::create_dir(&data).unwrap();
+    // Where the folder of mails should be nothing can be written, so that the mail waits.
+    let outbox = data.join("outbox");
+    std::fs::write(&outbox, "").unwrap();
+    let stoa = Stoa::start(&data).await;
+    let person = stoa.marketplace.sign_up("waiting").await;
+    stoa.kill();
+    std::fs::remove_file(&outbox).unwrap();
+
+    let stoa = Stoa::start(&data).await;
+    let mails = || -> Vec<String> {
+        let files = std::fs::read_dir(&outbox).into_iter().flatten();
+        let paths = files.map(|file| file.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
+    };
+    let until = Instant::now() + Duration::from_secs(30);
+    while mails().is_empty() {
+        assert!(Instant::now() < until, "{}", log_of(&data));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stoa.ask_to_stop();
+    assert_eq!(stoa.ended().await.code(), Some(0), "{}", log_of(&data));
+    let mails = mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains(&person.email));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

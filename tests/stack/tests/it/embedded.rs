@@ -191,6 +191,8 @@ fn options(setup: Setup) -> Options {
             ..stoa_gateway::Config::default()
         },
         ledger: Some("ledger".into()),
+        mail: Some(stoa_config::Mail::default()),
+        outbox: (!setup.served).then(|| "outbox".into()),
         entropy: Arc::new(OsEntropy),
     }
 }

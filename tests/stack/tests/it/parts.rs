@@ -131,6 +131,7 @@ impl Parts {
             tasks: users_tasks.clone(),
             auth: peers.auth.clone(),
             passwords: hasher,
+            mail: None,
         })
         .await
         .unwrap();

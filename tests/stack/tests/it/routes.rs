@@ -116,6 +116,22 @@ pub(crate) fn rows() -> Vec<Row> {
             "UT",
             json!({ "newPassword": "correct horse battery" }),
         ),
+        command(Marketplace, "current_user/change_email", "UT", json!({})),
+        command(Marketplace, "current_user/verify_email", "UT", json!({})),
+        // It is asked for more often than an address may be written to.
+        command(
+            Marketplace,
+            "current_user/send_verification_email",
+            "UT",
+            json!({ "unknown": true }),
+        ),
+        command(
+            Marketplace,
+            "password_reset/request",
+            "AUT",
+            json!({ "email": "nobody@example.com" }),
+        ),
+        command(Marketplace, "password_reset/reset", "AUT", json!({})),
         command(Marketplace, "current_user/delete", "T", json!({})),
         query(Marketplace, "sessions/query", "UT", ""),
         command(Marketplace, "sessions/revoke", "UT", id()),
@@ -193,6 +209,7 @@ pub(crate) fn rows() -> Vec<Row> {
             "I",
             json!({ "id": NOBODY, "read": "permission/deny" }),
         ),
+        command(Integration, "users/verify_email", "I", id()),
         query(Integration, "listings/show", "I", BY_ID),
         query(Integration, "listings/query", "I", ""),
         command(
@@ -238,6 +255,7 @@ pub(crate) fn rows() -> Vec<Row> {
             json!({ "id": NOBODY, "read": "permission/deny" }),
         ),
         command(Operator, "users/revoke_sessions", "O", id()),
+        command(Operator, "users/verify_email", "O", id()),
         command(Operator, "users/ban", "O", id()),
         command(Operator, "users/unban", "O", id()),
         command(Operator, "users/delete", "O", id()),

@@ -7,7 +7,7 @@ use stoa_codec::params::{Body, Given, Name};
 use stoa_proto::types::{DataFilter, TextPatch};
 use stoa_proto::users::{
     ProfilePatch, QueryUsersRequest, ShowUserRequest, UpdateUserPermissionsRequest,
-    UpdateUserProfileRequest, UserCommandRequest, show_user_request::By,
+    UpdateUserProfileRequest, UserCommandRequest, VerifyUserEmailRequest, show_user_request::By,
 };
 use stoa_rpc::{Problem, Problems};
 use stoa_types::ExtendedData;
@@ -146,6 +146,19 @@ fn permissions(body: &mut Body) -> [Option<bool>; 3] {
             }
         }
     })
+}
+
+/// An address of a user counts as verified.
+pub(crate) async fn verify_email(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let message = VerifyUserEmailRequest {
+        id: call.body_id("id"),
+        email: call.body.required("email").unwrap_or_default(),
+    };
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let user = Call::ask(users.verify_email(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
 }
 
 /// The fields of a profile; `metadata` only where the API has it. An object given as null counts

@@ -3,9 +3,11 @@
 use crate::call::Call;
 use crate::endpoints::integration_api::users::profile_patch;
 use crate::render::{Answer, Resource};
+use stoa_codec::Value;
 use stoa_proto::users::{
-    ChangePasswordRequest, CreateCurrentUserRequest, DeleteCurrentUserRequest,
-    ShowCurrentUserRequest, UpdateCurrentProfileRequest,
+    ChangeEmailRequest, ChangePasswordRequest, CreateCurrentUserRequest, DeleteCurrentUserRequest,
+    SendVerificationEmailRequest, ShowCurrentUserRequest, UpdateCurrentProfileRequest,
+    VerifyCurrentEmailRequest,
 };
 use stoa_rpc::Problems;
 use stoa_types::ExtendedData;
@@ -63,6 +65,51 @@ pub(crate) async fn change_password(mut call: Call) -> Result<Answer, Problems> 
     call.finish()?;
     let mut users = call.gateway.peers().users();
     let user = Call::ask(users.change_password(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// Another address; the current password proves the person.
+pub(crate) async fn change_email(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let message = ChangeEmailRequest {
+        current_password: call.body.required("currentPassword").unwrap_or_default(),
+        email: call.body.required("email").unwrap_or_default(),
+    };
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let user = Call::ask(users.change_email(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// The proof of an address. A token may come as a number: clients take it from a query string and
+/// read what looks like one.
+pub(crate) async fn verify_email(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    let token = match call.body.required("verificationToken") {
+        Some(Value::String(text)) => text,
+        Some(Value::Integer(number)) => number.to_string(),
+        Some(Value::Double(number)) => number.to_string(),
+        Some(Value::Number(text)) => text,
+        Some(_) => {
+            call.body.invalid("verificationToken", "must be a string");
+            String::new()
+        }
+        None => String::new(),
+    };
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let message = VerifyCurrentEmailRequest { token };
+    let user = Call::ask(users.verify_current_email(call.credentials.request(message))).await?;
+    Ok(Answer::command(Resource::User(user), show))
+}
+
+/// One more mail with a token.
+pub(crate) async fn send_verification_email(mut call: Call) -> Result<Answer, Problems> {
+    let show = call.presentation();
+    call.finish()?;
+    let mut users = call.gateway.peers().users();
+    let message = SendVerificationEmailRequest {};
+    let user = Call::ask(users.send_verification_email(call.credentials.request(message))).await?;
     Ok(Answer::command(Resource::User(user), show))
 }
 

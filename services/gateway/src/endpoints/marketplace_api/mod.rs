@@ -5,6 +5,7 @@ pub(crate) mod listings;
 pub(crate) mod marketplace;
 pub(crate) mod messages;
 pub(crate) mod own_listings;
+pub(crate) mod password_reset;
 pub(crate) mod process_transitions;
 pub(crate) mod reviews;
 pub(crate) mod sessions;

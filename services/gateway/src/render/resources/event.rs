@@ -123,6 +123,7 @@ fn write_resource(w: &mut Writer, resource: &Resource, marketplace: &str) {
         }
         Resource::Marketplace(_)
         | Resource::PermissionSet(..)
+        | Resource::PasswordReset(_)
         | Resource::ProcessTransition(_)
         | Resource::SearchSchema(_)
         | Resource::Application(_)

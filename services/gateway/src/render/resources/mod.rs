@@ -23,6 +23,8 @@ pub(crate) enum Resource {
     Marketplace(auth::Marketplace),
     User(users::User),
     PermissionSet(String, users::Permissions),
+    /// Its id; it has no attributes.
+    PasswordReset(String),
     Listing(listings::Listing),
     Transaction(transactions::Transaction),
     Message(transactions::Message),
@@ -43,6 +45,7 @@ pub(crate) enum Kind {
     User,
     CurrentUser,
     PermissionSet,
+    PasswordReset,
     Listing,
     OwnListing,
     Transaction,
@@ -65,6 +68,7 @@ impl Kind {
             Self::User => "user",
             Self::CurrentUser => "currentUser",
             Self::PermissionSet => "permissionSet",
+            Self::PasswordReset => "passwordReset",
             Self::Listing => "listing",
             Self::OwnListing => "ownListing",
             Self::Transaction => "transaction",
@@ -108,6 +112,7 @@ impl Resource {
                 }
             },
             Self::PermissionSet(..) => Kind::PermissionSet,
+            Self::PasswordReset(_) => Kind::PasswordReset,
             Self::Listing(listing) => match listing.view() {
                 listings::ListingView::Own => Kind::OwnListing,
                 listings::ListingView::Public
@@ -135,7 +140,7 @@ impl Resource {
         match self {
             Self::Marketplace(marketplace) => &marketplace.id,
             Self::User(user) => &user.id,
-            Self::PermissionSet(id, _) => id,
+            Self::PermissionSet(id, _) | Self::PasswordReset(id) => id,
             Self::Listing(listing) => &listing.id,
             Self::Transaction(transaction) => &transaction.id,
             Self::Message(message) => &message.id,
@@ -184,6 +189,7 @@ impl Resource {
             Self::Marketplace(marketplace) => marketplace::attributes(w, marketplace, wanted),
             Self::User(user) => user::attributes(w, user, wanted),
             Self::PermissionSet(_, permissions) => user::permissions(w, permissions, wanted),
+            Self::PasswordReset(_) => {}
             Self::Listing(listing) => listing::attributes(w, listing, wanted),
             Self::Transaction(tx) => transaction::attributes(w, tx, wanted),
             Self::Message(message) => transaction::message_attributes(w, message, wanted),
@@ -214,6 +220,7 @@ impl Resource {
             Self::Review(review) => transaction::review_relation(review, name),
             Self::Marketplace(_)
             | Self::PermissionSet(..)
+            | Self::PasswordReset(_)
             | Self::ProcessTransition(_)
             | Self::SearchSchema(_)
             | Self::Application(_)
