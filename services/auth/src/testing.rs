@@ -450,6 +450,9 @@ impl Users for PlayedUsers {
         create_current(CreateCurrentUserRequest) -> User;
         update_current_profile(UpdateCurrentProfileRequest) -> User;
         change_password(ChangePasswordRequest) -> User;
+        approve(UserCommandRequest) -> User;
+        update_permissions(UpdateUserPermissionsRequest) -> User;
+        revoke_sessions(UserCommandRequest) -> User;
         verify_email(VerifyUserEmailRequest) -> User;
         change_email(ChangeEmailRequest) -> User;
         verify_current_email(VerifyCurrentEmailRequest) -> User;
