@@ -1,4 +1,4 @@
-//! The access token: what auth issues and what the gateway accepts (RFC 9068, security.md 2.2).
+//! The access token: what auth issues and what the gateway accepts (RFC 9068).
 //!
 //! Only the shape lives here. auth fills it and signs it with [`SigningKey::sign`]; the gateway
 //! reads the header with [`keys::header`], verifies with [`VerifyingKey::verify`] and compares

@@ -1,5 +1,4 @@
-//! `stoa adopt`: a folder that `stoa dev` made becomes one that `stoa serve` takes
-//! (security.md S73).
+//! `stoa adopt`: a folder that `stoa dev` made becomes one that `stoa serve` takes.
 
 use crate::folder::{DataFolder, MASTER_KEY};
 use crate::service::Name;

@@ -1,4 +1,4 @@
-//! A development installation becomes one for real (security.md S73).
+//! A development installation becomes one for real.
 
 use crate::bootstrap::BootstrapError;
 use crate::domain::application::Secret;

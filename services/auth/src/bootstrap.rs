@@ -69,7 +69,7 @@ pub enum BootstrapError {
     /// The preset sender is no address.
     #[error("the sender of mails must be an e-mail address")]
     BadMailFrom,
-    /// Two preset values do not go together (security.md S73).
+    /// Two preset values do not go together.
     #[error("{0}")]
     Pair(&'static str),
     /// The database.

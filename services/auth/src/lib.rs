@@ -103,7 +103,7 @@ pub enum BuildError {
     /// The signing keys cannot be used.
     #[error(transparent)]
     Keys(#[from] BadKeys),
-    /// The stored settings do not go together (security.md S73).
+    /// The stored settings do not go together.
     #[error("{0}")]
     Pair(&'static str),
     /// The database.

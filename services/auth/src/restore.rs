@@ -1,4 +1,4 @@
-//! What makes a restored copy of the store safe to serve (security.md 2.6, S47): nothing that was
+//! What makes a restored copy of the store safe to serve: nothing that was
 //! issued before the restore works, and nothing that ended after the copy was made comes back.
 
 use crate::domain::lifetimes::Lifetimes;

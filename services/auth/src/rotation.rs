@@ -1,4 +1,4 @@
-//! Rotation of the signing keys (security.md 2.3): by the time table on any replica, or by hand
+//! Rotation of the signing keys: by the time table on any replica, or by hand
 //! with `stoa keys`, which works on the store beside a running service.
 //!
 //! Gateways know a key before it signs: it is staged first. In an emergency the key that follows the

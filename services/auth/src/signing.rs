@@ -1,4 +1,4 @@
-//! The keys of access tokens (K1 of security.md 2.3), as this process uses them.
+//! The keys of access tokens, as this process uses them.
 //!
 //! The rows decide: a replica reads them when its own feed tells of a key, and before it signs
 //! under a key that is not the one its transaction saw active. A key that took the place of a revoked

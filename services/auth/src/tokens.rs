@@ -1,4 +1,4 @@
-//! Making and reading access tokens (security.md 2.2).
+//! Making and reading access tokens.
 
 use crate::domain::application::Application;
 use crate::domain::family::{Session, SessionKind};

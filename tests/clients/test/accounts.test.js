@@ -1,4 +1,4 @@
-// Addresses, their verification, and new passwords (users.md 5.2, 5.3, 6 and 7).
+// Addresses, their verification, and new passwords.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

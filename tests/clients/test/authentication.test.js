@@ -1,4 +1,4 @@
-// Sign-in, token grants and sessions, as the SDKs do them (authentication.md).
+// Sign-in, token grants and sessions, as the SDKs do them.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

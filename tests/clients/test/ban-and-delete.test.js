@@ -1,4 +1,4 @@
-// A ban, its end and a deletion, and how they reach every room (users.md 8, operator-api.md).
+// A ban, its end and a deletion, and how they reach every room.
 
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';

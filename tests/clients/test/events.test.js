@@ -1,4 +1,4 @@
-// The Integration API and its events (integration-api.md).
+// The Integration API and its events.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

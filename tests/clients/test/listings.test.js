@@ -1,4 +1,4 @@
-// Life and visibility of listings (listings.md).
+// Life and visibility of listings.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

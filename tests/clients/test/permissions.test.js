@@ -1,5 +1,5 @@
-// Approval, permissions, private marketplaces, and users found by their extended data (users.md 4
-// and 6). Settings hold for the whole marketplace, so every test sets what it needs.
+// Approval, permissions, private marketplaces, and users found by their extended data.
+// Settings hold for the whole marketplace, so every test sets what it needs.
 
 import assert from 'node:assert/strict';
 import { before, beforeEach, test } from 'node:test';

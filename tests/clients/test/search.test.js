@@ -1,4 +1,4 @@
-// Search, paging and sparse answers (search.md). Every test has its own author or word, so that
+// Search, paging and sparse answers. Every test has its own author or word, so that
 // the listings of others are never in its results.
 
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
 // Settings, built-in mails and sessions: the operator by JSON, everybody else with the SDKs, which
-// know no endpoint for sessions (operator-api.md, users.md 4 and 5.6).
+// know no endpoint for sessions.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

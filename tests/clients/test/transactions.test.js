@@ -1,5 +1,4 @@
-// The shipped process `free-request` from request to review (process-engine.md 15.2,
-// transactions.md). Time is moved with the virtual clock.
+// The shipped process `free-request` from request to review. Time is moved with the virtual clock.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

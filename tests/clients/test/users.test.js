@@ -1,4 +1,4 @@
-// Accounts and profiles (users.md).
+// Accounts and profiles.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

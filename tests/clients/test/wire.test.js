@@ -1,4 +1,4 @@
-// Formats, envelope and HTTP (wire.md).
+// Formats, envelope and HTTP.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';

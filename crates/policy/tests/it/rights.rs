@@ -162,8 +162,8 @@ fn every_level_may_do_exactly_what_the_matrix_says() {
     }
 }
 
-/// What the owner's own programs may do, written from the table of the Integration API
-/// (authentication.md 8.1): its reads with what they include, and its commands.
+/// What the owner's own programs may do, written from the table of the Integration API:
+/// its reads with what they include, and its commands.
 const FOR_PROGRAMS: &[&str] = &[
     "marketplace.show",
     "users.show",

@@ -2,7 +2,7 @@
 //!
 //! The five databases are copied as they stand at one instant ([`stoa_db::copy_together`]), so
 //! that no consumer in the copy is ahead of the feed it reads. Each file is encrypted with age for
-//! the recipients (key K8 of security.md 2.3; `age` and `rage` open it, too) and has its checksum
+//! the recipients (`age` and `rage` open it, too) and has its checksum
 //! in the manifest. The backup appears under its name when it is complete and durable, or not at
 //! all.
 //!

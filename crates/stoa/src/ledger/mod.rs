@@ -3,7 +3,7 @@
 //! A backup is older than the installation. Whoever was deleted since would come back with it, a
 //! ban would be forgotten, a secret that ended would work again. So the process that runs the
 //! services writes these few facts, ids and times and nothing else, to a file that no backup and
-//! no restore replaces (security.md S47). It follows the feeds of users and auth; its position in
+//! no restore replaces. It follows the feeds of users and auth; its position in
 //! them stands in the file itself, so no fact is missed by a restart and none counts twice.
 //!
 //! | File | Subject |

@@ -1,8 +1,8 @@
 //! `stoa restore`: a data folder from a backup, safe to serve.
 //!
 //! A copy of the past is not enough: who was deleted or banned since, and which secrets ended,
-//! stands in the ledger ([`crate::ledger`]), and all of it is done again before anything serves
-//! (security.md S47). While that is under way a mark lies in the folder, and neither `stoa serve`
+//! stands in the ledger ([`crate::ledger`]), and all of it is done again before anything serves.
+//! While that is under way a mark lies in the folder, and neither `stoa serve`
 //! nor `stoa dev` takes it; a restore that was killed is simply run again.
 //!
 //! | Step | Where |

@@ -1,4 +1,4 @@
-//! Refresh families: what presenting a refresh token means (security.md 2.5).
+//! Refresh families: what presenting a refresh token means.
 //!
 //! Parallel refreshes present the *same* token, so every answer must be a usable successor. A
 //! thief presents a token whose sibling was taken, or one that was used long ago: that ends the

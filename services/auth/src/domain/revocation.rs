@@ -1,4 +1,4 @@
-//! Entries of the revocation log: what gateways must refuse (security.md 2.6).
+//! Entries of the revocation log: what gateways must refuse.
 
 use crate::domain::lifetimes::Lifetimes;
 use stoa_policy::{UserAccess, UserState};

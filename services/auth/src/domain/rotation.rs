@@ -1,4 +1,4 @@
-//! The time table of signing keys (security.md 2.3): `staged`, `active`, `retiring`, gone.
+//! The time table of signing keys: `staged`, `active`, `retiring`, gone.
 
 use crate::domain::lifetimes::Lifetimes;
 use stoa_types::Timestamp;

@@ -1,5 +1,4 @@
-//! Search schemas: which top-level keys of extended data queries can filter and sort by
-//! (search.md 3.1).
+//! Search schemas: which top-level keys of extended data queries can filter and sort by.
 
 use serde_json::Value;
 use stoa_proto::auth as pb;

@@ -66,7 +66,7 @@ fn host_of(authority: &str) -> Option<&str> {
     }
 }
 
-/// Why an installation for real does not take these settings together (security.md S73).
+/// Why an installation for real does not take these settings together.
 pub(crate) fn refused_pair(settings: &pb::Settings) -> Option<&'static str> {
     let dev = settings.environment == Environment::Dev.name();
     (settings.marketplace_url.starts_with("http://") && !dev)

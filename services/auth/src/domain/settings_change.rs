@@ -31,15 +31,15 @@ pub(crate) enum Use {
 /// A change is refused although each value is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
-    /// What was live stays live (security.md S29).
+    /// What was live stays live.
     #[error("a live marketplace changes its environment by `stoa settings` on the host only")]
     LiveStays,
-    /// Two values do not go together (security.md S73).
+    /// Two values do not go together.
     #[error("{0}")]
     Pair(&'static str),
 }
 
-/// The action that a change is: some settings are the owners' alone (security.md S28).
+/// The action that a change is: some settings are the owners' alone.
 pub(crate) const fn action(patch: &UpdateSettingsRequest) -> Action {
     let of_owners = patch.environment.is_some()
         || patch.marketplace_url.is_some()
@@ -181,8 +181,8 @@ pub(crate) fn permit(
     }
 }
 
-/// Whether tokens by which operators look through users' eyes end with the change (security.md
-/// 2.6): what they may do follows the environment, and their codes went to the former address.
+/// Whether tokens by which operators look through users' eyes end with the change: what they may do
+/// follows the environment, and their codes went to the former address.
 pub(crate) fn ends_login_as(before: &pb::Settings, after: &pb::Settings) -> bool {
     before.environment != after.environment || before.marketplace_url != after.marketplace_url
 }

@@ -1,4 +1,4 @@
-//! Trades a refresh token for a new token set, after the eight rows of security.md 2.5.
+//! Trades a refresh token for a new token set, after the rows of `domain/family.rs`.
 
 use super::{REFRESH_PREFIX, given};
 use crate::Auth;

@@ -24,7 +24,7 @@ enum Waiting {
     Refused,
 }
 
-/// One row of the table of users.md 4 and of columns P, Q and R of authentication.md 8.
+/// One row of the tables of who is refused what, and with which code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     /// Open to everybody, whatever their state.

@@ -65,7 +65,7 @@ impl Row {
 
 const BY_ID: &str = "id=5b3b71fa-91c9-4f94-b8a4-36e6d4b7b1a5";
 
-/// All rows: the letters of authentication.md 8, integration-api.md 2 and operator-api.md.
+/// All rows.
 pub(crate) fn rows() -> Vec<Row> {
     use Api::{Integration, Marketplace, Operator};
     let query = |api, path, letters, query| Row {
