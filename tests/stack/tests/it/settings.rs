@@ -221,7 +221,7 @@ async fn operators_edit_the_built_in_mails(mode: Mode) {
     assert_eq!(reset["attributes"]["canBeDisabled"], false);
     assert_eq!(reset["attributes"]["subject"], Value::Null);
     let default = reset["attributes"]["defaultSubject"].as_str().unwrap();
-    assert!(default.contains("{{marketplace.name}}"), "{default}");
+    assert!(default.contains("ResetPassword.Subject"), "{default}");
 
     let body = json!({
         "name": "user-joined", "enabled": false,
