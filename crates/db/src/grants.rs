@@ -16,8 +16,8 @@ const HAS_MAINTAIN: i32 = 170_000;
 pub struct AppendOnly {
     /// The table.
     pub table: &'static str,
-    /// Condition on a row, in PostgreSQL's SQL: it can no longer matter.
-    pub removable_when: &'static str,
+    /// Condition on a row, in PostgreSQL's SQL: it can no longer matter. Nothing: rows stay for ever.
+    pub removable_when: Option<&'static str>,
     /// The one column that may be changed, and the condition on the row for it.
     pub changeable: Option<(&'static str, &'static str)>,
 }
@@ -109,6 +109,10 @@ fn evidence(table: &AppendOnly, role: &str) -> String {
              CREATE POLICY changed ON {table} FOR UPDATE USING ({when});"
         )
     });
+    let removal = removable_when.map_or_else(
+        || format!("REVOKE DELETE ON {table} FROM {role};"),
+        |when| format!("CREATE POLICY removed ON {table} FOR DELETE USING ({when});"),
+    );
     format!(
         "REVOKE UPDATE ON {table} FROM {role};
          ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
@@ -118,7 +122,7 @@ fn evidence(table: &AppendOnly, role: &str) -> String {
          DROP POLICY IF EXISTS changed ON {table};
          CREATE POLICY seen ON {table} FOR SELECT USING (TRUE);
          CREATE POLICY added ON {table} FOR INSERT WITH CHECK (TRUE);
-         CREATE POLICY removed ON {table} FOR DELETE USING ({removable_when});
+         {removal}
          {change}"
     )
 }

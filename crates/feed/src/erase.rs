@@ -9,6 +9,7 @@ use crate::{Error, erased, store};
 use prost::Message as _;
 use std::collections::{BTreeSet, HashMap};
 use stoa_db::{DbError, Tx, sql};
+use stoa_proto::audit::AuditRecord;
 use stoa_proto::events::{Envelope, PublicEvent, Resource, envelope::Payload, resource};
 use stoa_proto::{listings, transactions, users};
 use stoa_types::id::UserId;
@@ -36,6 +37,9 @@ pub fn personal_of(envelope: &Envelope) -> BTreeSet<String> {
             found.extend(transaction.protected_data_writers.values().cloned());
         }
         _ => {}
+    }
+    if let Some(record) = &envelope.audit {
+        found.extend(record.personal_of.iter().cloned());
     }
     found
 }
@@ -80,6 +84,9 @@ pub fn strip(envelope: &mut Envelope, erasure: Erasure) -> bool {
     let mut changed = false;
     for event in &mut envelope.public_events {
         changed |= strip_event(event, erasure);
+    }
+    if let Some(record) = &mut envelope.audit {
+        changed |= strip_record(record, &id);
     }
     changed
         | match &mut envelope.payload {
@@ -139,6 +146,17 @@ pub fn strip_event(event: &mut PublicEvent, erasure: Erasure) -> bool {
 fn blank_text(text: &mut Option<String>) -> bool {
     text.as_mut()
         .is_some_and(|text| !std::mem::take(text).is_empty())
+}
+
+/// What an operator wrote about somebody goes whole: nobody can tell the persons in it apart.
+fn strip_record(record: &mut AuditRecord, id: &str) -> bool {
+    if !record.personal_of.iter().any(|user| user == id) {
+        return false;
+    }
+    record.reason = None;
+    record.changes.clear();
+    record.personal_of.clear();
+    true
 }
 
 fn strip_user(user: &mut users::User) -> bool {
@@ -232,6 +250,7 @@ pub async fn erase_outbox(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stoa_proto::audit::AuditChange;
     use stoa_proto::types;
     use stoa_types::SeededEntropy;
 
@@ -429,6 +448,37 @@ mod tests {
         assert_eq!(left.metadata, r#"{"k":1}"#);
         assert_eq!(left.protected_data_writers.len(), 2);
         assert_eq!(personal_of(&envelope), BTreeSet::from([stays.to_string()]));
+    }
+
+    #[test]
+    // contract: security S46 (events), security S48
+    fn what_an_operator_wrote_about_a_deleted_person_goes_and_the_deed_stays() {
+        let user = id(1);
+        let mut envelope = Envelope {
+            audit: Some(AuditRecord {
+                action: "users.ban".into(),
+                target_kind: "user".into(),
+                target_id: user.to_string(),
+                reason: Some(MARK.into()),
+                changes: vec![AuditChange {
+                    field: "profile.firstName".into(),
+                    before: Some(format!("\"{MARK}\"")),
+                    after: None,
+                }],
+                personal_of: vec![user.to_string()],
+            }),
+            ..Envelope::default()
+        };
+        assert_eq!(personal_of(&envelope), BTreeSet::from([user.to_string()]));
+        assert!(!strip(&mut envelope, alone(id(2))));
+        assert!(strip(&mut envelope, alone(user)));
+        assert!(!holds_mark(&envelope));
+        let left = envelope.audit.clone().unwrap();
+        assert_eq!(
+            (left.action.as_str(), left.target_id),
+            ("users.ban", user.to_string())
+        );
+        assert!(!strip(&mut envelope, alone(user)));
     }
 
     // contract: security S46 (events), users section 8 (`erasure.texts`)

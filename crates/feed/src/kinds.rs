@@ -26,6 +26,17 @@ pub fn owner_of(kind: &str) -> Option<&'static str> {
         .map(|(_, owner)| *owner)
 }
 
+/// First word of what any service may say: that an operator's command left something for the audit
+/// log and nothing else.
+const ANYONES: &str = "audit";
+
+/// Whether an envelope of this type may stand in the feed of `owner`.
+pub fn is_of(owner: &str, kind: &str) -> bool {
+    kind.split_once('.')
+        .is_some_and(|(first, _)| first == ANYONES)
+        || owner_of(kind) == Some(owner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +49,12 @@ mod tests {
         for unknown in ["", "user", "users.banned", "image.created"] {
             assert_eq!(owner_of(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn every_service_may_leave_something_for_the_audit_log() {
+        assert!(is_of("listings", "audit.recorded") && is_of("users", "audit.recorded"));
+        assert!(is_of("users", "user.banned"));
+        assert!(!is_of("listings", "user.banned") && !is_of("users", "audit"));
     }
 }

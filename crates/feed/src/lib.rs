@@ -8,6 +8,7 @@
 //! A service includes the tables of this room with one line:
 //! `migrations!("0001_first").with(&[&stoa_feed::MIGRATIONS])`.
 
+pub mod audit;
 mod consumer;
 pub mod erase;
 pub mod erased;

@@ -1,6 +1,6 @@
 //! The outbox: envelopes written in the transaction of the change they tell of.
 
-use crate::erase;
+use crate::{audit, erase};
 use prost::Message as _;
 use stoa_db::{Bind as _, DbError, SqlBuilder, Tx};
 use stoa_policy::{Actor, Level};
@@ -56,13 +56,18 @@ pub async fn emit(
 pub struct Origin {
     actor: EventActor,
     source: &'static str,
+    /// Name of the action that the caller asked for; empty when nobody did.
+    action: &'static str,
     traceparent: String,
 }
 
 impl Origin {
     /// The caller of a command.
     pub fn of(caller: &Caller) -> Self {
-        Self::new(&caller.actor, caller.request)
+        Self {
+            action: caller.action,
+            ..Self::new(&caller.actor, caller.request)
+        }
     }
 
     /// An actor, with the id of its request where there is one.
@@ -78,6 +83,7 @@ impl Origin {
                 cause: actor.cause.clone().unwrap_or_default(),
             },
             source: source_of(actor.level),
+            action: "",
             traceparent: String::new(),
         }
     }
@@ -94,8 +100,15 @@ impl Origin {
                 ..first
             },
             source,
+            action: "",
             traceparent: envelope.traceparent.clone(),
         }
+    }
+
+    /// The action, when it is a command of an operator, also of one behind a login-as.
+    pub(crate) fn operators_action(&self) -> Option<&'static str> {
+        let in_person = self.actor.level != Level::System.name();
+        (in_person && !self.actor.operator_id.is_empty()).then_some(self.action)
     }
 
     /// The same origin under another public source, such as [`SOURCE_TRANSACTION`].
@@ -132,6 +145,7 @@ fn source_of(level: Level) -> &'static str {
 #[derive(Clone, Debug)]
 pub struct EnvelopeBuilder {
     envelope: Envelope,
+    reason: Option<String>,
 }
 
 impl EnvelopeBuilder {
@@ -146,7 +160,15 @@ impl EnvelopeBuilder {
                 aggregate_version: version,
                 ..Envelope::default()
             },
+            reason: None,
         }
+    }
+
+    /// Why an operator did it, for the audit log alone.
+    #[must_use]
+    pub fn reason(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
     }
 
     /// Another schema version.
@@ -188,6 +210,9 @@ impl EnvelopeBuilder {
                 event.source = origin.source.to_owned();
             }
             event.personal_of = erase::personal_of_event(event).into_iter().collect();
+        }
+        if let Some(action) = origin.operators_action() {
+            envelope.audit = Some(audit::record_of(&envelope, action, self.reason));
         }
         envelope
     }

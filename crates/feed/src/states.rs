@@ -36,6 +36,7 @@ pub(crate) fn left_by(envelope: Envelope) -> Option<(String, Envelope)> {
         }),
         traceparent: String::new(),
         public_events: Vec::new(),
+        audit: None,
         ..envelope
     };
     Some((name, state))

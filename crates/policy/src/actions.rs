@@ -246,6 +246,21 @@ actions! {
     DeleteApplication = "applications.delete": Rule::levels(OPERATORS).owner();
     /// A new secret for an application.
     RotateSecret = "applications.rotate_secret": Rule::levels(OPERATORS).owner();
+    /// The audit log.
+    QueryAudit = "audit.query": Rule::levels(OPERATORS);
+    /// A new operator.
+    CreateOperator = "operators.create": Rule::levels(OPERATORS).owner();
+    /// The operators.
+    QueryOperators = "operators.query": Rule::levels(OPERATORS).owner();
+    /// The end of an operator's access.
+    DisableOperator = "operators.disable": Rule::levels(OPERATORS).owner();
+    /// A token with which an operator chooses a new password.
+    StartOperatorPasswordReset = "operators.start_password_reset":
+        Rule::levels(OPERATORS).owner();
+    /// The own password.
+    ChangeOperatorPassword = "operators.change_password": Rule::levels(OPERATORS);
+    /// A new password by the token of a reset, before anybody is authenticated.
+    ResetOperatorPassword = "operators.reset_password": Rule::levels(GATEWAY);
     /// The virtual clock of a development installation.
     AdvanceClock = "clock.advance": Rule::levels(OPERATORS).owner();
 

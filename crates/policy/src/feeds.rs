@@ -17,8 +17,8 @@ const FEEDS: &[(&str, &[&str])] = &[
         "users",
         &["gateway", "auth", "listings", "transactions", "event-log"],
     ),
-    ("listings", &["event-log", "listings"]),
-    ("transactions", &["event-log", "listings"]),
+    ("listings", &["event-log", "listings", "auth"]),
+    ("transactions", &["event-log", "listings", "auth"]),
 ];
 
 /// Services that work on each owner's feed with a cursor in their database. What they have not
@@ -26,8 +26,9 @@ const FEEDS: &[(&str, &[&str])] = &[
 const CONSUMERS: &[(&str, &[&str])] = &[
     ("auth", &["users", "listings", "transactions", "event-log"]),
     ("users", &["auth", "listings", "transactions", "event-log"]),
-    ("listings", &["event-log"]),
-    ("transactions", &["event-log"]),
+    // auth keeps the audit log.
+    ("listings", &["event-log", "auth"]),
+    ("transactions", &["event-log", "auth"]),
 ];
 
 /// Services whose cursor the owner waits for before it drops what they have passed.
@@ -64,7 +65,10 @@ mod tests {
         assert!(!may_follow("transactions", "gateway"));
         assert!(!may_follow("users", "users"));
         assert!(!may_follow("nobody", "gateway"));
-        assert_eq!(followed_by("auth").collect::<Vec<_>>(), ["auth", "users"]);
+        assert_eq!(
+            followed_by("auth").collect::<Vec<_>>(),
+            ["auth", "users", "listings", "transactions"]
+        );
     }
 
     #[test]
@@ -72,7 +76,7 @@ mod tests {
         for (owner, consumers) in CONSUMERS {
             assert!(consumers.iter().all(|consumer| may_follow(owner, consumer)));
         }
-        assert_eq!(consumers_of("listings"), ["event-log"]);
+        assert_eq!(consumers_of("listings"), ["event-log", "auth"]);
         assert!(consumers_of("event-log").is_empty());
     }
 }

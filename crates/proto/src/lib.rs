@@ -15,6 +15,11 @@ mod generated {
                 tonic::include_proto!("stoa.access.v1");
             }
         }
+        pub mod audit {
+            pub mod v1 {
+                tonic::include_proto!("stoa.audit.v1");
+            }
+        }
         pub mod auth {
             pub mod v1 {
                 tonic::include_proto!("stoa.auth.v1");
@@ -63,6 +68,7 @@ mod generated {
     }
 }
 
+pub use generated::stoa::audit::v1 as audit;
 pub use generated::stoa::auth::v1 as auth;
 pub use generated::stoa::event_log::v1 as event_log;
 pub use generated::stoa::events::v1 as events;

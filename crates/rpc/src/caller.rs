@@ -17,6 +17,9 @@ pub struct Caller {
     pub class: Class,
     /// Id of the request at the gateway, in commands.
     pub request: Option<RequestId>,
+    /// Name of the action of the RPC that is called, as the contract says; empty in tests of
+    /// handlers, which no guard stands in front of.
+    pub action: &'static str,
     /// Version of the settings that the gateway decided with; an older cache reloads first.
     pub settings_version: u64,
     pub(crate) token: Arc<str>,
@@ -36,8 +39,16 @@ impl Caller {
             issuer: "gateway",
             class,
             request,
+            action: "",
             settings_version: 0,
             token: "".into(),
         }
+    }
+
+    /// The same caller of an RPC with this action, for tests of handlers.
+    #[must_use]
+    pub const fn calling(mut self, action: &'static str) -> Self {
+        self.action = action;
+        self
     }
 }

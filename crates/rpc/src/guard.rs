@@ -165,6 +165,7 @@ impl State {
             .ok_or(Refusal::NoToken)?;
         let verified = self.verify(token)?;
         let mut caller = verified.caller;
+        caller.action = method.action;
         let rule = (action, action.rule().levels);
         edges::judge(
             from,
@@ -227,6 +228,7 @@ impl State {
                 issuer,
                 class: class.unwrap_or(Class::Read),
                 request: claims.rid,
+                action: "",
                 settings_version: claims.sv,
                 token: token.into(),
             },

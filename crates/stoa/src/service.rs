@@ -154,6 +154,8 @@ impl Service {
             trust: host.trust.clone(),
             tasks: host.tasks.clone(),
             users: host.peers.users.clone(),
+            listings: host.peers.listings.clone(),
+            transactions: host.peers.transactions.clone(),
             hasher: host.hasher.clone(),
             master_key: options.master_key,
             lifetimes: options.lifetimes,

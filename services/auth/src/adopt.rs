@@ -2,10 +2,11 @@
 
 use crate::bootstrap::BootstrapError;
 use crate::domain::application::Secret;
+use crate::domain::audit::{Entry, HOST};
 use crate::preset::{Preset, operator, owner};
 use crate::restore::{Ended, restore_floor};
 use crate::store::operators::put_operator;
-use crate::store::{adopt as store, applications, installation};
+use crate::store::{adopt as store, applications, audit, installation};
 use stoa_credentials::{PasswordHasher, secret};
 use stoa_db::Db;
 use stoa_types::id::ClientId;
@@ -97,6 +98,8 @@ pub async fn adopt(
                     secret: text,
                 });
             }
+            let entry = Entry::on_the_host(HOST, "installation.adopt", now, entropy);
+            audit::append(&tx, &entry.target("operator", owner.id)).await?;
             // Last: from here on the store may be served.
             store::take_over(&tx, entropy.uuid()).await?;
             Ok::<_, BootstrapError>(adopted)

@@ -1,5 +1,6 @@
 //! Applications as the grants look them up.
 
+use crate::audit::Refusal;
 use crate::domain::application::{Application, Grant, Kind};
 use crate::error::Error;
 use crate::store::applications;
@@ -72,13 +73,15 @@ impl Applications {
         grant: Grant,
         now: Timestamp,
     ) -> Result<(Arc<Application>, Uuid), Error> {
-        let id = ClientId::parse(id).map_err(|_| Error::Unauthorized)?;
+        let id = ClientId::parse(id).map_err(|_| Error::Unauthorized(Refusal::UNKNOWN_CLIENT))?;
         let application = self
             .now(id)
             .await?
             .filter(|found| found.may(kind, grant))
-            .ok_or(Error::Unauthorized)?;
-        let secret = application.secret(secret, now).ok_or(Error::Unauthorized)?;
+            .ok_or(Error::Unauthorized(Refusal::UNKNOWN_CLIENT))?;
+        let secret = application
+            .secret(secret, now)
+            .ok_or(Error::Unauthorized(Refusal::BAD_SECRET))?;
         Ok((application, secret))
     }
 }

@@ -1,6 +1,7 @@
 //! The first start: an empty store becomes an installation.
 
 use crate::domain::application::{Application, Kind, Secret};
+use crate::domain::audit::{Entry, HOST};
 use crate::domain::rotation::{KeyRow, State};
 use crate::domain::seal::MasterKey;
 use crate::events;
@@ -8,7 +9,7 @@ use crate::preset::{DevCredentials, Given, Preset, dev_credentials, given, owner
 use crate::signing;
 use crate::store::installation::{self, InstallationRow};
 use crate::store::operators::Operator;
-use crate::store::{applications, keys, operators, settings};
+use crate::store::{applications, audit, keys, operators, settings};
 use stoa_credentials::{Busy, PasswordHasher};
 use stoa_db::{Db, DbError};
 use stoa_feed::Origin;
@@ -176,6 +177,9 @@ async fn store(
         ],
     )
     .await?;
+    let entry = Entry::on_the_host(HOST, "installation.create", now, entropy)
+        .target("operator", first.owner.id);
+    audit::append(&tx, &entry).await?;
     Ok(true)
 }
 

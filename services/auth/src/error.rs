@@ -1,5 +1,6 @@
 //! What can go wrong in auth, and what clients are told.
 
+use crate::audit::Refusal;
 use crate::domain::settings_change::Refused;
 use crate::settings::ChangeError;
 use crate::signing::{BadKeys, ReadKeys};
@@ -17,15 +18,17 @@ pub(crate) enum Error {
     Missing(&'static str),
     /// A wrong credential, whatever it was: which one is nobody's business.
     #[error("a credential is wrong")]
-    Unauthorized,
+    Unauthorized(Refusal),
     /// The subject of an exchange is alive but may not.
     #[error("the subject may not do this")]
-    Forbidden,
+    Forbidden(Refusal),
     /// A window or a queue is full.
     #[error("too many requests, again in {retry_after_s} s")]
     TooMany {
         /// Seconds after which it may be tried again.
         retry_after_s: u32,
+        /// When it was a credential that was refused, not a queue that was full.
+        refusal: Option<Refusal>,
     },
     /// Parameters of the operator API are wrong.
     #[error("bad parameters")]
@@ -45,6 +48,21 @@ pub(crate) enum Error {
     /// No such application, or it was deleted.
     #[error("there is no such application")]
     UnknownApplication,
+    /// No such operator.
+    #[error("there is no such operator")]
+    UnknownOperator,
+    /// An operator with this address is there already.
+    #[error("an operator has this address already")]
+    OperatorExists,
+    /// The operator was disabled before.
+    #[error("the operator is disabled")]
+    OperatorDisabled,
+    /// Somebody must be left who may do everything.
+    #[error("the last owner stays")]
+    LastOwner,
+    /// The present password is another.
+    #[error("the password is wrong")]
+    WrongPassword,
     /// No such schema.
     #[error("there is no such search schema")]
     UnknownSchema,
@@ -83,7 +101,10 @@ impl From<ChangeError> for Error {
 
 impl From<Busy> for Error {
     fn from(_: Busy) -> Self {
-        Self::TooMany { retry_after_s: 2 }
+        Self::TooMany {
+            retry_after_s: 2,
+            refusal: None,
+        }
     }
 }
 
@@ -103,9 +124,11 @@ impl From<Error> for Problems {
             Error::Missing(name) => Problem::bad_request("A mandatory parameter is missing")
                 .at(SourceKind::Body, vec![name.into()])
                 .into(),
-            Error::Unauthorized => Problem::unauthorized().into(),
-            Error::Forbidden => Problem::forbidden().into(),
-            Error::TooMany { retry_after_s } => Problem::too_many_requests(retry_after_s).into(),
+            Error::Unauthorized(_) => Problem::unauthorized().into(),
+            Error::Forbidden(_) => Problem::forbidden().into(),
+            Error::TooMany { retry_after_s, .. } => {
+                Problem::too_many_requests(retry_after_s).into()
+            }
             Error::Invalid(problems) | Error::Peer(problems) => problems,
             Error::TooManySchemas => {
                 Problem::conflict("conflict", "There are too many search schemas of this kind")
@@ -124,6 +147,19 @@ impl From<Error> for Problems {
             Error::UnknownSchema => {
                 Problem::conflict("conflict", "There is no such search schema").into()
             }
+            Error::UnknownOperator => {
+                Problem::conflict("operator-not-found", "There is no such operator").into()
+            }
+            Error::OperatorExists => {
+                Problem::conflict("email-taken", "An operator has this address already").into()
+            }
+            Error::OperatorDisabled => {
+                Problem::conflict("operator-disabled", "The operator is disabled").into()
+            }
+            Error::LastOwner => {
+                Problem::conflict("last-owner", "The last owner cannot be disabled").into()
+            }
+            Error::WrongPassword => Problem::forbidden().into(),
             Error::UnknownApplication => {
                 Problem::conflict("application-not-found", "There is no such application").into()
             }
@@ -162,7 +198,10 @@ mod tests {
         ] {
             assert_eq!(status(error), expected);
         }
-        let retry = Problems::from(Error::TooMany { retry_after_s: 7 });
+        let retry = Problems::from(Error::TooMany {
+            retry_after_s: 7,
+            refusal: None,
+        });
         assert_eq!(retry.as_slice()[0].retry_after_s, Some(7));
     }
 }

@@ -7,13 +7,16 @@ mod access;
 mod adopt;
 mod anonymous;
 mod applications;
+mod audit;
 mod bootstrap;
 mod consume;
 mod domain;
 mod error;
 mod events;
+mod host;
 mod inspect;
 mod jobs;
+mod operators;
 mod own_feed;
 mod preset;
 mod restore;
@@ -25,17 +28,21 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod tokens;
+mod verify;
 mod view;
 
 pub use adopt::{Adopted, AdoptedApplication, adopt, is_born_in_dev};
 pub use bootstrap::{BootstrapError, Installation, bootstrap};
+pub use domain::audit::Broken;
 pub use domain::lifetimes::{BadLifetimes, Lifetimes, SHORTEST_ACCESS_S, SessionEnds};
+pub use host::{HostError, HostOperator, HostOperators, ResetLink};
 pub use inspect::{master_key_id, sealed_under};
 pub use preset::{DevCredentials, Preset};
 pub use restore::{Ended, restore_floor};
 pub use rotation::{Key, Rotation, RotationError};
 pub use settings::{HostSettings, HostSettingsError};
 pub use signing::BadKeys;
+pub use verify::{NotWhole, Whole, verify_audit};
 
 use domain::seal::MasterKey;
 use domain::settings_change::Use;
@@ -49,6 +56,7 @@ use stoa_proto::auth::auth_server::AuthServer;
 use stoa_rpc::{Guard, GuardSettings, Identity, LocalSlot, Peer, Tasks, Trust};
 use stoa_types::id::MarketplaceId;
 use stoa_types::{Clock, Entropy};
+use tokio::sync::Notify;
 use tonic::service::Routes;
 use uuid::Uuid;
 
@@ -71,6 +79,10 @@ pub struct Deps {
     pub tasks: Tasks,
     /// The users service: passwords are checked there, and its feed tells of bans and epochs.
     pub users: Peer,
+    /// The listings service, whose feed tells what operators did there.
+    pub listings: Peer,
+    /// The transactions service, for the same.
+    pub transactions: Peer,
     /// Checks the passwords of operators.
     pub hasher: PasswordHasher,
     /// Opens what must be read back, the signing keys among it.
@@ -134,6 +146,8 @@ pub(crate) struct Auth {
     pub(crate) anonymous: anonymous::AnonymousTokens,
     pub(crate) actors: Actors,
     pub(crate) users_feed: Consumer,
+    /// What operators did in other services, for the audit log.
+    pub(crate) records: [Consumer; 3],
     pub(crate) sequencer: Sequencer,
     pub(crate) installation_id: Uuid,
     /// Where the settings are in use.
@@ -150,6 +164,9 @@ struct Inner {
     tasks: Tasks,
     pruning: Job,
     rotation: Job,
+    chaining: Job,
+    anchoring: Job,
+    erasing: Job,
     own_feed: own_feed::OwnFeed,
     follower: Follower,
     /// How far [`Service::drain`] has seen the users feed.
@@ -162,13 +179,26 @@ pub fn migrations() -> MigrationSet {
     store::MIGRATIONS
 }
 
-/// What gateways must refuse is written once and stays until it can no longer matter.
-pub const APPEND_ONLY: &[AppendOnly] = &[AppendOnly {
-    table: "revocation_log",
-    removable_when: "keep_until < CAST(extract(epoch FROM now()) * 1000 AS BIGINT)",
-    // A ban ends with its user's unban.
-    changeable: Some(("keep_until", "kind = 'user_state'")),
-}];
+/// What gateways must refuse is written once and stays until it can no longer matter; the audit log
+/// stays for ever.
+pub const APPEND_ONLY: &[AppendOnly] = &[
+    AppendOnly {
+        table: "revocation_log",
+        removable_when: Some("keep_until < CAST(extract(epoch FROM now()) * 1000 AS BIGINT)"),
+        // A ban ends with its user's unban.
+        changeable: Some(("keep_until", "kind = 'user_state'")),
+    },
+    AppendOnly {
+        table: "audit_log",
+        removable_when: None,
+        changeable: None,
+    },
+    AppendOnly {
+        table: "audit_anchors",
+        removable_when: None,
+        changeable: None,
+    },
+];
 
 /// Builds the service; nothing runs before [`Service::start`].
 ///
@@ -220,7 +250,19 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         deps.users.clone(),
         ActorsConsumer::new().with(reaction),
     );
+    let waiting: Arc<Notify> = Arc::default();
+    let records = [
+        ("users", &deps.users),
+        ("listings", &deps.listings),
+        ("transactions", &deps.transactions),
+    ]
+    .map(|(owner, peer)| {
+        let waiting = Arc::clone(&waiting);
+        let records = consume::AuditRecords { owner, waiting };
+        Consumer::new(&wiring, peer.clone(), records)
+    });
     let auth = Arc::new(Auth {
+        records,
         applications: applications::Applications::new(deps.db.clone()),
         anonymous: anonymous::AnonymousTokens::new(),
         actors: Actors::new(&wiring, deps.users.clone()),
@@ -271,6 +313,9 @@ pub async fn build(deps: Deps) -> Result<Service, BuildError> {
         follower,
         pruning: Job::new(&wiring, "prune", jobs::prune::EVERY),
         rotation: Job::new(&wiring, "rotate", jobs::rotate::EVERY),
+        chaining: Job::new(&wiring, "chain", jobs::chain::EVERY).woken_by(waiting),
+        anchoring: Job::new(&wiring, "anchor", jobs::anchor::EVERY),
+        erasing: Job::new(&wiring, "erase audit", jobs::erase_audit::EVERY),
         guard,
         tasks: deps.tasks,
         drained: AtomicU64::new(0),
@@ -299,20 +344,43 @@ impl Service {
             let auth = Arc::clone(&auth);
             async move { jobs::rotate::rotate(&auth).await.map(|steps| steps > 0) }
         }));
+        for records in &inner.auth.records {
+            inner.tasks.spawn(records.clone().run());
+        }
+        let auth = Arc::clone(&inner.auth);
+        inner.tasks.spawn(inner.chaining.clone().run(move || {
+            let auth = Arc::clone(&auth);
+            async move { jobs::chain::chain(&auth).await.map(|entries| entries > 0) }
+        }));
+        let auth = Arc::clone(&inner.auth);
+        inner.tasks.spawn(inner.anchoring.clone().run(move || {
+            let auth = Arc::clone(&auth);
+            async move { jobs::anchor::anchor(&auth).await }
+        }));
+        let auth = Arc::clone(&inner.auth);
+        inner.tasks.spawn(inner.erasing.clone().run(move || {
+            let auth = Arc::clone(&auth);
+            async move { jobs::erase_audit::erase(&auth).await }
+        }));
         let follower = inner.follower.clone();
         inner.tasks.spawn(follower.run(inner.tasks.clone()));
         let own_feed = inner.own_feed.clone();
         inner.tasks.spawn(own_feed.read_keys(inner.tasks.clone()));
     }
 
-    /// Does everything that is due, once: consumes the users feed to its head, prunes, moves the
-    /// keys, stamps what was emitted. True when anything was done.
+    /// Does everything that is due, once: consumes the feeds to their heads, prunes, moves the keys,
+    /// chains and erases in the audit log, stamps what was emitted. True when anything was done.
     ///
     /// # Errors
     /// Those of the feed and of the database.
     pub async fn drain(&self) -> Result<bool, stoa_feed::Error> {
         let inner = &self.0;
         let position = inner.auth.users_feed.catch_up().await?;
+        for records in &inner.auth.records {
+            records.catch_up().await?;
+        }
+        let chained = jobs::chain::chain(&inner.auth).await?;
+        let erased = jobs::erase_audit::erase(&inner.auth).await?;
         let before = inner.drained.swap(position, Ordering::SeqCst);
         let pruned = jobs::prune::prune(&inner.auth).await?;
         let moved = jobs::rotate::rotate(&inner.auth)
@@ -323,7 +391,8 @@ impl Service {
             read.map_err(stoa_feed::Error::effect)?;
         }
         let stamped = inner.auth.sequencer.pass().await?;
-        Ok(position != before || pruned > 0 || moved > 0 || stamped > 0)
+        let audited = chained > 0 || erased;
+        Ok(position != before || pruned > 0 || moved > 0 || stamped > 0 || audited)
     }
 
     /// Whether the users feed has been caught up with once, and still can be read: an outage of
@@ -365,6 +434,8 @@ mod tests {
             trust: Trust::new(),
             tasks: Tasks::new(),
             users: LocalSlot::new().peer(),
+            listings: LocalSlot::new().peer(),
+            transactions: LocalSlot::new().peer(),
             hasher: PasswordHasher::new(Cost::Test, 1, entropy.clone()),
             entropy,
             master_key,

@@ -1,11 +1,12 @@
 //! What makes a restored copy of the store safe to serve: nothing that was
 //! issued before the restore works, and nothing that ended after the copy was made comes back.
 
+use crate::domain::audit::{Entry as AuditEntry, HOST};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::revocation::Entry;
 use crate::domain::rotation::{self, State};
 use crate::domain::seal::MasterKey;
-use crate::store::{applications, keys, sessions};
+use crate::store::{applications, audit, keys, sessions};
 use crate::{events, signing};
 use stoa_db::{Db, DbError};
 use stoa_feed::Origin;
@@ -87,6 +88,8 @@ pub async fn restore_floor(
             }
         }
         stoa_feed::emit(&tx, envelopes).await?;
+        let restored = AuditEntry::on_the_host(HOST, "installation.restore", now, entropy);
+        audit::append(&tx, &restored).await?;
         events::revoke(&tx, &entries, &origin, entropy).await
     })
     .await

@@ -6,6 +6,7 @@
 //! the former, and for three seconds nothing signs: who asks for a token in that time waits for it
 //! (`signing.rs`).
 
+use crate::domain::audit::{Entry as AuditEntry, HOST};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::revocation::Entry;
 use crate::domain::rotation::{
@@ -14,7 +15,7 @@ use crate::domain::rotation::{
 use crate::domain::seal::MasterKey;
 use crate::events;
 use crate::signing::{self, BadKeys};
-use crate::store::keys;
+use crate::store::{audit, keys};
 use stoa_db::{Db, DbError, Tx};
 use stoa_feed::Origin;
 use stoa_policy::Actor;
@@ -111,7 +112,7 @@ impl<'a> Rotation<'a> {
             lifetimes,
             clock,
             entropy,
-            cause: "host",
+            cause: HOST,
         }
     }
 
@@ -149,6 +150,7 @@ impl<'a> Rotation<'a> {
                 }
                 keys::put_key(&tx, fresh).await?;
                 self.tell(&tx, fresh, State::Staged, now).await?;
+                self.note(&tx, "keys.stage", &fresh.kid, now).await?;
                 Ok(shown(fresh))
             })
             .await
@@ -179,6 +181,7 @@ impl<'a> Rotation<'a> {
                     let leaves = leaves_at(&self.lifetimes, now);
                     raced(keys::retire(&tx, &active.kid, leaves).await?)?;
                 }
+                self.note(&tx, "keys.promote", &staged.kid, now).await?;
                 self.promote_in(&tx, staged, now).await
             })
             .await
@@ -220,6 +223,7 @@ impl<'a> Rotation<'a> {
                 }
                 let entry = Entry::key(kid, "key-revoked", leaves, now);
                 events::revoke(&tx, &[entry], &self.origin(), self.entropy).await?;
+                self.note(&tx, "keys.revoke", kid, now).await?;
                 Ok(shown(&KeyRow {
                     state: State::Revoked,
                     leaves_at: Some(leaves),
@@ -260,6 +264,7 @@ impl<'a> Rotation<'a> {
             .write(|tx| async move {
                 raced(keys::leave(&tx, &key.kid, now).await?)?;
                 self.tell(&tx, key, State::Gone, now).await?;
+                self.note(&tx, "keys.leave", &key.kid, now).await?;
                 Ok(())
             })
             .await
@@ -308,6 +313,12 @@ impl<'a> Rotation<'a> {
     ) -> Result<(), DbError> {
         let envelope = events::key(key, state, &self.origin(), now, self.entropy);
         stoa_feed::emit(tx, [envelope]).await
+    }
+
+    /// Writes a step down in the audit log.
+    async fn note(&self, tx: &Tx, action: &str, kid: &str, now: Timestamp) -> Result<(), DbError> {
+        let entry = AuditEntry::on_the_host(self.cause, action, now, self.entropy);
+        audit::append(tx, &entry.target("key", kid)).await
     }
 
     fn origin(&self) -> Origin {

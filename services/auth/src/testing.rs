@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) entropy: Arc<SeededEntropy>,
     pub(crate) born: DevCredentials,
     pub(crate) users: PlayedUsers,
+    pub(crate) listings: PlayedFeed,
+    pub(crate) transactions: PlayedFeed,
     pub(crate) trust: Trust,
     _folder: tempfile::TempDir,
 }
@@ -101,6 +103,9 @@ impl World {
         let trust = Trust::new();
         trust.add(&mine);
         let folder = tempfile::tempdir().unwrap();
+        let listings = PlayedFeed::new(&folder, identity("listings"), &trust, clock.clone()).await;
+        let transactions =
+            PlayedFeed::new(&folder, identity("transactions"), &trust, clock.clone()).await;
         let users = PlayedUsers::new(&folder, theirs, &trust, clock.clone()).await;
         let service = build(Deps {
             db,
@@ -111,6 +116,8 @@ impl World {
             trust: trust.clone(),
             tasks: Tasks::new(),
             users: users.peer.clone(),
+            listings: listings.peer.clone(),
+            transactions: transactions.peer.clone(),
             hasher,
             master_key: [7; 32],
             lifetimes,
@@ -126,6 +133,8 @@ impl World {
             entropy,
             born: installation.born.unwrap(),
             users,
+            listings,
+            transactions,
             trust,
             _folder: folder,
         }
@@ -145,6 +154,8 @@ impl World {
             trust,
             tasks: Tasks::new(),
             users: self.users.peer.clone(),
+            listings: self.listings.peer.clone(),
+            transactions: self.transactions.peer.clone(),
             hasher: self.auth.hasher.clone(),
             master_key: [7; 32],
             lifetimes: self.auth.tokens.lifetimes,
@@ -255,6 +266,33 @@ impl World {
         self.caller(Actor::operator(id, role))
     }
 
+    /// Makes an application through the RPC.
+    pub(crate) async fn application(&self, owner: &Caller) -> pb::Application {
+        use stoa_proto::auth::auth_server::Auth as _;
+        let mut request = Request::new(pb::CreateApplicationRequest {
+            kind: "integration".into(),
+            name: "Robot".into(),
+            ..pb::CreateApplicationRequest::default()
+        });
+        request.extensions_mut().insert(owner.clone());
+        let rpc = crate::rpc::Rpc(Arc::clone(&self.auth));
+        rpc.create_application(request).await.unwrap().into_inner()
+    }
+
+    /// The entries of an action, newest first, as an operator reads them.
+    pub(crate) async fn audited(&self, action: &str) -> Vec<pb::AuditEntry> {
+        use stoa_proto::auth::auth_server::Auth as _;
+        let mut request = Request::new(pb::QueryAuditRequest {
+            action: Some(action.to_owned()),
+            ..pb::QueryAuditRequest::default()
+        });
+        let reader = self.operator(stoa_policy::Role::ReadOnly).await;
+        request.extensions_mut().insert(reader);
+        let rpc = crate::rpc::Rpc(Arc::clone(&self.auth));
+        let answer = rpc.query_audit(request).await.unwrap().into_inner();
+        answer.entries
+    }
+
     /// Another Marketplace application with its secret.
     pub(crate) async fn another_application(&self, trusted: bool) -> (ClientId, String) {
         use crate::domain::application::{Application, Kind, Secret};
@@ -272,6 +310,66 @@ impl World {
             .await
             .unwrap();
         (application.id, text)
+    }
+}
+
+/// Plays another service as far as its feed goes.
+pub(crate) struct PlayedFeed {
+    wiring: Wiring,
+    sequencer: Sequencer,
+    peer: Peer,
+}
+
+impl PlayedFeed {
+    async fn new(
+        folder: &tempfile::TempDir,
+        identity: Identity,
+        trust: &Trust,
+        clock: Arc<ManualClock>,
+    ) -> Self {
+        let name = identity.name();
+        let config = DbConfig::Sqlite {
+            path: folder.path().join(format!("{name}.sqlite")),
+            synchronous: Synchronous::Normal,
+        };
+        let db = Db::open_migrated(&config, &stoa_feed::MIGRATIONS)
+            .await
+            .unwrap();
+        let wiring = Wiring {
+            db,
+            identity: identity.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(OsEntropy),
+            tasks: Tasks::new(),
+        };
+        let (slot, sequencer) = (LocalSlot::new(), Sequencer::new(&wiring));
+        let feed = FeedService::new(&wiring, sequencer.clone());
+        slot.fill(Guard::new(
+            Routes::new(feed.into_server()),
+            GuardSettings {
+                service: name,
+                trust: trust.clone(),
+                marketplace: identity.marketplace(),
+                clock,
+                tasks: Tasks::new(),
+            },
+        ));
+        Self {
+            wiring,
+            sequencer,
+            peer: slot.peer(),
+        }
+    }
+
+    /// The feed tells of something.
+    pub(crate) async fn tell(&self, envelope: Envelope) {
+        let envelope = &envelope;
+        self.wiring
+            .db
+            .write(|tx| async move { stoa_feed::emit(&tx, [envelope.clone()]).await })
+            .await
+            .unwrap();
+        self.sequencer.pass().await.unwrap();
     }
 }
 

@@ -5,11 +5,18 @@ use stoa_db::{AppendOnly, Db, DbConfig, DbError, sql};
 use stoa_testkit::engine::Place;
 
 /// Things are evidence; large ones can no longer matter.
-const APPEND_ONLY: &[AppendOnly] = &[AppendOnly {
-    table: "things",
-    removable_when: "amount > 100",
-    changeable: Some(("amount", "note = 'open'")),
-}];
+const APPEND_ONLY: &[AppendOnly] = &[
+    AppendOnly {
+        table: "things",
+        removable_when: Some("amount > 100"),
+        changeable: Some(("amount", "note = 'open'")),
+    },
+    AppendOnly {
+        table: "parts",
+        removable_when: None,
+        changeable: None,
+    },
+];
 
 /// The same place under another role.
 fn under(place: &Place, role: &str) -> Option<DbConfig> {
@@ -71,6 +78,9 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
             assert!(refused(&db, ddl).await, "{ddl}");
         }
         assert!(refused(&db, "UPDATE things SET note = 'else'").await);
+        // Rows that stay for ever, whatever their owner would like.
+        assert!(refused(&db, "UPDATE parts SET position = 2").await);
+        assert!(refused(&db, "DELETE FROM parts").await);
         assert_eq!(changed(&db, "UPDATE things SET amount = 5").await, 1, "the open one");
         assert_eq!(changed(&db, "DELETE FROM things").await, 0, "neither is at its end");
         assert_eq!(changed(&db, "UPDATE things SET amount = 500").await, 1);

@@ -21,6 +21,18 @@ pub trait Consume: Send + Sync + 'static {
     /// it does not take. A newer version of a taken type stops the consumer.
     fn takes(&self, kind: &str) -> Option<u32>;
 
+    /// Whether an envelope of a taken type has any effect here. One that has none is passed over
+    /// like those of other types, whatever its schema version.
+    fn concerns(&self, _envelope: &Envelope) -> bool {
+        true
+    }
+
+    /// True for a consumer that few envelopes concern: while none does, its cursor moves in memory
+    /// and is stored every 0.4 s, so that a busy feed costs its database next to nothing.
+    fn is_sparse(&self) -> bool {
+        false
+    }
+
     /// What this consumer does when envelopes behind its cursor are gone.
     fn needs(&self) -> Needs {
         Needs::States
@@ -67,7 +79,10 @@ pub(super) fn judge(consume: &dyn Consume, envelope: &Envelope) -> Result<bool, 
     let Some(known) = consume.takes(kind) else {
         return Ok(false);
     };
-    if kinds::owner_of(kind) != Some(consume.owner()) {
+    if !consume.concerns(envelope) {
+        return Ok(false);
+    }
+    if !kinds::is_of(consume.owner(), kind) {
         tracing::error!(
             owner = consume.owner(),
             kind,

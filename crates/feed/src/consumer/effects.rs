@@ -6,6 +6,7 @@ use crate::Error;
 use crate::measure::{Applying, context_of};
 use crate::store::dialect;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use stoa_db::sql;
 use stoa_proto::events::Envelope;
 use stoa_telemetry::trace;
@@ -25,7 +26,7 @@ impl Consumer {
             }
         }
         let count = taken.len();
-        self.commit(cursor, cursor, &taken.into(), 0..count).await
+        self.commit(cursor, &taken.into(), 0..count).await
     }
 
     /// Applies the last of the states, and moves the cursor behind them.
@@ -45,7 +46,7 @@ impl Consumer {
             "Envelopes behind a consumer's cursor were gone: it took the states that they left"
         );
         let to = position.max(cursor);
-        self.commit(cursor, to, &Vec::new().into(), 0..0).await?;
+        self.commit(to, &Vec::new().into(), 0..0).await?;
         Ok(to)
     }
 
@@ -78,20 +79,22 @@ impl Consumer {
             }
         }
         let mut at = cursor;
-        if last > cursor {
+        if taken.is_empty() && obstacle.is_none() && self.0.consume.is_sparse() {
+            self.reached_in_memory(last);
+        } else if last > cursor {
             let mut applying = Applying::begin(self.0.wiring.identity.name(), &mut taken);
             let taken: Arc<[Envelope]> = taken.into();
-            if let Err(error) = self.commit(at, last, &taken, 0..taken.len()).await {
+            if let Err(error) = self.commit(last, &taken, 0..taken.len()).await {
                 if taken.len() < 2 {
                     return Err(error);
                 }
                 for (i, envelope) in taken.iter().enumerate() {
-                    self.commit(at, envelope.position, &taken, i..i + 1).await?;
+                    self.commit(envelope.position, &taken, i..i + 1).await?;
                     applying.committed(i..i + 1);
                     at = envelope.position;
                 }
                 if last > at {
-                    self.commit(at, last, &taken, 0..0).await?;
+                    self.commit(last, &taken, 0..0).await?;
                 }
             }
             applying.committed(0..taken.len());
@@ -99,10 +102,17 @@ impl Consumer {
         obstacle.map_or(Ok(last), Err)
     }
 
+    /// Stores the cursor of a sparse consumer, when it moved since.
+    pub(super) async fn store_cursor(&self, cursor: u64) -> Result<(), Error> {
+        if self.0.stored.load(Ordering::SeqCst) < cursor {
+            self.commit(cursor, &Vec::new().into(), 0..0).await?;
+        }
+        Ok(())
+    }
+
     /// Moves the cursor and applies part of the envelopes, in one transaction.
     async fn commit(
         &self,
-        from: u64,
         to: u64,
         envelopes: &Arc<[Envelope]>,
         part: std::ops::Range<usize>,
@@ -110,6 +120,7 @@ impl Consumer {
         let position = |p: u64| i64::try_from(p).unwrap_or(i64::MAX);
         let name = self.0.consume.cursor();
         let db = &self.0.wiring.db;
+        let from = self.0.stored.load(Ordering::SeqCst);
         let move_cursor = db.pick(dialect::MOVE_CURSOR_SQLITE, dialect::MOVE_CURSOR_POSTGRES);
         // A transaction for several belongs to none of their traces.
         let context = match &envelopes[part.clone()] {
@@ -139,11 +150,16 @@ impl Consumer {
         for envelope in &envelopes[part] {
             self.0.consume.committed(envelope);
         }
+        self.0.stored.store(to, Ordering::SeqCst);
+        self.reached_in_memory(to);
+        Ok(())
+    }
+
+    fn reached_in_memory(&self, position: u64) {
         self.0.state.send_modify(|state| {
-            state.position = to;
-            state.head = state.head.max(to);
+            state.position = position;
+            state.head = state.head.max(position);
         });
         self.show();
-        Ok(())
     }
 }

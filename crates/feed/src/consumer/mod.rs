@@ -16,6 +16,7 @@ use crate::{Error, Lease, Wiring, lease};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, OptionFuture};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stoa_db::Engine;
 use stoa_proto::events::Envelope;
@@ -49,6 +50,8 @@ struct Inner {
     /// Held while this process consumes.
     turn: Mutex<()>,
     state: watch::Sender<State>,
+    /// The cursor in the database; that of a sparse consumer is behind the one in memory.
+    stored: AtomicU64,
     figures: ConsumerFigures,
 }
 
@@ -81,6 +84,7 @@ impl Consumer {
             lease,
             turn: Mutex::new(()),
             state: watch::Sender::new(State::default()),
+            stored: AtomicU64::new(0),
             figures,
         }))
     }
@@ -255,6 +259,7 @@ impl Consumer {
             return Err(Error::Leased);
         }
         let mut cursor = self.load_cursor().await?;
+        inner.stored.store(cursor, Ordering::SeqCst);
         inner.state.send_modify(|state| state.position = cursor);
         let states = cursor == 0 || inner.consume.needs() == Needs::States;
         let mut stream = self.subscribe(cursor, states).await?;
@@ -272,10 +277,11 @@ impl Consumer {
             });
             if due && !to_head {
                 told = Some((cursor, Instant::now()));
-                telling = Some(self.clone().acknowledge(cursor).boxed()).into();
+                let stored = inner.stored.load(Ordering::SeqCst);
+                telling = Some(self.clone().acknowledge(stored).boxed()).into();
             }
             if to_head && goal.is_some_and(|goal| cursor >= goal) {
-                return Ok(());
+                return self.store_cursor(cursor).await;
             }
             let mut item = tokio::select! {
                 item = stream.next() => Some(item?),
@@ -283,6 +289,7 @@ impl Consumer {
                     if !self.renew().await? {
                         return Err(Error::Leased);
                     }
+                    self.store_cursor(cursor).await?;
                     None
                 }
                 Some(()) = &mut telling => {

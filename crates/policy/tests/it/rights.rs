@@ -71,6 +71,13 @@ const MATRIX: &[(&str, &str)] = &[
     ("applications.delete", "O"),
     ("applications.rotate_secret", "O"),
     ("clock.advance", "O"),
+    ("audit.query", "O"),
+    ("operators.create", "O"),
+    ("operators.query", "O"),
+    ("operators.disable", "O"),
+    ("operators.start_password_reset", "O"),
+    ("operators.change_password", "O"),
+    ("operators.reset_password", "A"),
     ("users.related", "AUTLIOP"),
     ("listings.related", "AUTLIOP"),
     ("transactions.related", "AUTLIOP"),
@@ -501,6 +508,13 @@ fn an_operator_needs_the_role_as_it_is_now() {
         ("applications.create", Role::Owner),
         ("applications.delete", Role::Owner),
         ("applications.rotate_secret", Role::Owner),
+        ("audit.query", Role::ReadOnly),
+        ("operators.create", Role::Owner),
+        ("operators.query", Role::Owner),
+        ("operators.disable", Role::Owner),
+        ("operators.start_password_reset", Role::Owner),
+        ("operators.change_password", Role::ReadOnly),
+        ("clock.advance", Role::Owner),
     ] {
         for role in [Role::ReadOnly, Role::Staff, Role::Owner] {
             let standing = Standing {

@@ -11,7 +11,7 @@
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::revocation::Entry;
 use crate::events;
-use crate::store::{revocations, sessions};
+use crate::store::{audit, revocations, sessions};
 use std::sync::Arc;
 use stoa_db::Tx;
 use stoa_feed::projections::actors::decode;
@@ -64,6 +64,7 @@ impl UserReaction for UserEvents {
                 let entry = state(UserState::Deleted);
                 let ended = sessions::end_of_user(tx, user, None, "user-deleted", now).await?;
                 erased::note(tx, user, "sessions", ended, now).await?;
+                audit::ask_for_erasure(tx, user, now).await?;
                 revocations::end_bans(tx, user, entry.keep_until_ms).await?;
                 vec![entry, epoch()]
             }

@@ -100,8 +100,10 @@ pub(crate) enum Verdict {
         /// Generation of the new token.
         generation: i64,
     },
-    /// 401 without effect.
-    Refused,
+    /// 401 without effect: it was given to another application.
+    WrongClient,
+    /// 401 without effect: the session is over.
+    Over,
     /// 429: the window has given all its answers.
     TooMany {
         /// Whole seconds until the window is over.
@@ -143,8 +145,11 @@ pub(crate) fn present(
     ends: SessionEnds,
     now: Timestamp,
 ) -> Verdict {
-    if presented_by != session.client || session.is_over(around, ends, now) {
-        return Verdict::Refused;
+    if presented_by != session.client {
+        return Verdict::WrongClient;
+    }
+    if session.is_over(around, ends, now) {
+        return Verdict::Over;
     }
     match token.first_used_at {
         None if token.generation == head => Verdict::Grant {
@@ -220,7 +225,7 @@ mod tests {
         let session = session();
         for other in [None, Some(ClientId::random(&SeededEntropy::new(9)))] {
             let verdict = present(&token(1, None, 0), other, &session, 1, &FINE, ENDS, START);
-            assert_eq!(verdict, Verdict::Refused);
+            assert_eq!(verdict, Verdict::WrongClient);
         }
     }
 
@@ -237,7 +242,7 @@ mod tests {
                 around,
                 ENDS,
                 now,
-            ) == Verdict::Refused
+            ) == Verdict::Over
         };
         assert!(!over(&good, &FINE, START));
         let ended = Session {

@@ -2,9 +2,11 @@
 
 pub(crate) mod application;
 pub(crate) mod builtin_email;
+pub(crate) mod audit;
 pub(crate) mod family;
 pub(crate) mod lifetimes;
 pub(crate) mod new_application;
+pub(crate) mod operator_password;
 pub(crate) mod revocation;
 pub(crate) mod rotation;
 pub(crate) mod seal;

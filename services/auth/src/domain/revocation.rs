@@ -4,7 +4,7 @@ use crate::domain::lifetimes::Lifetimes;
 use stoa_policy::{UserAccess, UserState};
 use stoa_proto::auth as pb;
 use stoa_types::Timestamp;
-use stoa_types::id::{ClientId, SessionId, UserId};
+use stoa_types::id::{ClientId, OperatorId, SessionId, UserId};
 
 /// An entry that stays as long as its cause.
 const FOR_EVER: i64 = i64::MAX;
@@ -99,6 +99,20 @@ impl Entry {
         Self {
             epoch,
             ..Self::new("app", client.to_string(), "secret-revoked", lifetimes, now)
+        }
+    }
+
+    /// Tokens of an operator with a lower epoch are dead.
+    pub(crate) fn operator_epoch(
+        operator: OperatorId,
+        epoch: i64,
+        reason: &'static str,
+        lifetimes: &Lifetimes,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            epoch,
+            ..Self::new("op", operator.to_string(), reason, lifetimes, now)
         }
     }
 

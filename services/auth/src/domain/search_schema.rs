@@ -104,6 +104,11 @@ fn invalid(field: &'static str, why: impl Into<String>) -> Problem {
     Problem::invalid_value(SourceKind::Body, vec![field.into()], why)
 }
 
+/// Name of a schema: `listing.public.category`.
+pub(crate) fn path(schema: &pb::SearchSchema) -> String {
+    format!("{}.{}.{}", schema.schema_for, schema.scope, schema.key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! or beyond 1,000 generations of a family, revocations that can no longer matter. Real time.
 
 use crate::Auth;
-use crate::store::{revocations, sessions};
+use crate::store::{operators, revocations, sessions};
 use std::time::Duration;
 use stoa_db::DbError;
 
@@ -42,6 +42,7 @@ pub(crate) async fn prune(auth: &Auth) -> Result<u64, DbError> {
         .write(|tx| async move {
             let tokens =
                 sessions::prune_tokens(&tx, now.plus_ms(-USED_MS), MOST_GENERATIONS).await?;
+            operators::prune_resets(&tx, now).await?;
             Ok::<u64, DbError>(tokens + revocations::prune(&tx, now).await?)
         })
         .await?;

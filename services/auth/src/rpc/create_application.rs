@@ -3,11 +3,13 @@
 use super::SECRET_PREFIX;
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::application::{Application, Kind, Secret};
 use crate::domain::new_application;
 use crate::error::Error;
 use crate::store::applications;
 use crate::view;
+use serde_json::json;
 use stoa_credentials::secret;
 use stoa_policy::Action;
 use stoa_proto::auth::{self as pb, CreateApplicationRequest};
@@ -30,11 +32,26 @@ pub(super) async fn create_application(
         trusted: kind == Kind::Marketplace && request.trusted.unwrap_or(true),
         ..Application::new(id, kind, request.name.trim(), secret)
     };
-    let (actor, new) = (&caller.actor, &application);
+    let (caller, new) = (&caller, &application);
     auth.db
         .write(|tx| async move {
             applications::put_application(&tx, new).await?;
-            access::may_write(&tx, actor, Action::CreateApplication).await
+            access::may_write(&tx, &caller.actor, Action::CreateApplication).await?;
+            let action = Action::CreateApplication.name();
+            audit::command(&tx, auth, caller, action, |entry| {
+                let made = json!({
+                    "kind": new.kind.name(),
+                    "name": new.name,
+                    "redirectUris": new.redirect_uris,
+                    "trusted": new.trusted,
+                    "actions": new.actions,
+                });
+                entry
+                    .target("application", new.id)
+                    .changed(None, &[("application", None, Some(made))])
+            })
+            .await?;
+            Ok::<(), Error>(())
         })
         .await?;
     Ok(pb::Application {
@@ -81,8 +98,8 @@ pub(super) mod tests {
                 ..request("marketplace")
             };
             let (made, statements) = accounting::scope(create(&world, &owner, web)).await;
-            // The application, its secret, the operator's row.
-            assert_eq!(statements.count, 3);
+            // The application, its secret, the operator's row, the audit entry.
+            assert_eq!(statements.count, 4);
             let made = made.unwrap();
             let secret = made.client_secret.clone().unwrap();
             assert!(secret.starts_with("scs_") && secret.len() == 47);

@@ -2,6 +2,7 @@
 
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::revocation::Entry;
 use crate::error::Error;
 use crate::events;
@@ -19,11 +20,11 @@ pub(super) async fn delete_application(
 ) -> Result<pb::Application, Error> {
     let id = super::application_id(&request.id)?;
     let now = auth.real_clock.now();
-    let (actor, origin) = (&caller.actor, &Origin::of(&caller));
+    let (caller, origin) = (&caller, &Origin::of(&caller));
     let deleted = auth
         .db
         .write(|tx| async move {
-            access::may_write(&tx, actor, Action::DeleteApplication).await?;
+            access::may_write(&tx, &caller.actor, Action::DeleteApplication).await?;
             if !applications::delete(&tx, id, now).await? {
                 return Err(Error::UnknownApplication);
             }
@@ -35,6 +36,13 @@ pub(super) async fn delete_application(
             stoa_feed::emit(&tx, [told]).await?;
             let entry = Entry::application_deleted(id, &auth.tokens.lifetimes, now);
             events::revoke(&tx, &[entry], origin, &*auth.entropy).await?;
+            let action = Action::DeleteApplication.name();
+            audit::command(&tx, auth, caller, action, |entry| {
+                entry
+                    .target("application", id)
+                    .changed(None, &[("deleted", Some(false.into()), Some(true.into()))])
+            })
+            .await?;
             Ok(found)
         })
         .await?;

@@ -4,7 +4,9 @@
 use super::given;
 use crate::Auth;
 use crate::access;
+use crate::audit::{self, Refusal};
 use crate::domain::application::{Application, Grant, Kind};
+use crate::domain::audit::Entry;
 use crate::domain::family::SessionKind;
 use crate::error::Error;
 use crate::store::{revocations, sessions};
@@ -21,7 +23,17 @@ pub(super) async fn exchange_token(
     caller: Caller,
     request: ExchangeTokenRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = Some(request.client_id.clone());
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.exchange", &caller, client, work).await
+}
+
+async fn decide(
+    auth: &Auth,
+    caller: &Caller,
+    request: ExchangeTokenRequest,
+) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[
         ("client_id", &request.client_id),
         ("client_secret", &request.client_secret),
@@ -34,20 +46,33 @@ pub(super) async fn exchange_token(
         .read(&request.subject_token, now)
         .await?
         .filter(|subject| subject.claims.client_id == Some(application.id))
-        .ok_or(Error::Unauthorized)?;
+        .ok_or(Error::Unauthorized(Refusal::BAD_SUBJECT))?;
     let aep = subject.claims.aep.unwrap_or(0);
     if subject.claims.scope == SCOPE_LIMITED && aep >= application.epoch {
         check_alive(auth, &subject, now).await?;
-        return Err(Error::Forbidden);
+        return Err(Error::Forbidden(Refusal::SUBJECT_MAY_NOT));
     }
     // Anything but a user's own plain token, a trusted one among it, is no subject.
     if subject.claims.scope != SCOPE_USER || aep < application.epoch {
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
     }
     let active = check_alive(auth, &subject, now).await?;
     let ring = auth.tokens.keys.with_active(&active).await?;
-    auth.tokens
-        .trusted(&subject.claims, &ring, now, &*auth.entropy)
+    let trusted = auth
+        .tokens
+        .trusted(&subject.claims, &ring, now, &*auth.entropy)?;
+    let Subject::User(user) = subject.subject else {
+        return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
+    };
+    let entry = Entry::of(caller, "grant.exchange", now, &*auth.entropy)
+        .through(Some(&request.client_id))
+        .of_user(Some(user));
+    let entry = match subject.claims.sid {
+        Some(sid) => entry.target("session", sid),
+        None => entry,
+    };
+    audit::write_alone(auth, &entry).await?;
+    Ok(trusted)
 }
 
 /// The application that proved its secret and may exchange.
@@ -69,7 +94,7 @@ async fn trusted_application(
     if !application.trusted {
         let id = application.id;
         tracing::warn!(client.id = %id, "The application {id} may not exchange tokens");
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::NOT_TRUSTED));
     }
     Ok(application)
 }
@@ -80,20 +105,20 @@ async fn check_alive(auth: &Auth, subject: &Read, now: Timestamp) -> Result<Stri
     let claims = &subject.claims;
     let (Subject::User(user), Some(sid), Some(uep)) = (subject.subject, claims.sid, claims.uep)
     else {
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
     };
     let known = sessions::session(&auth.db, sid)
         .await?
-        .ok_or(Error::Unauthorized)?;
+        .ok_or(Error::Unauthorized(Refusal::BAD_SUBJECT))?;
     let session = &known.session;
     if session.kind != SessionKind::User || session.user != Some(user) {
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
     }
     let banned = match known.user {
         None => false,
         Some(standing) => {
             if standing.state == UserState::Deleted || standing.outdates(uep, sid) {
-                return Err(Error::Unauthorized);
+                return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
             }
             standing.state == UserState::Banned
         }
@@ -102,14 +127,14 @@ async fn check_alive(auth: &Auth, subject: &Read, now: Timestamp) -> Result<Stri
         revocations::refuses(&auth.db, &claims.jti, &subject.kid, sid, claims.iat, now).await?;
     // Somebody who has logged out may be banned, too.
     if refused || now >= session.absolute_end {
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
     }
     // A ban ends the families of its moment, but their access tokens are alive: weak, not dead.
     if banned {
-        return Err(Error::Forbidden);
+        return Err(Error::Forbidden(Refusal::SUBJECT_MAY_NOT));
     }
     if session.ended {
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::BAD_SUBJECT));
     }
     Ok(active)
 }

@@ -3,6 +3,7 @@
 use super::given;
 use crate::Auth;
 use crate::access;
+use crate::audit::{self, Refusal};
 use crate::domain::application::{Grant, Kind};
 use crate::error::Error;
 use stoa_proto::auth::{GrantAnonymousRequest, TokenSet};
@@ -14,16 +15,27 @@ pub(super) async fn grant_anonymous(
     caller: Caller,
     request: GrantAnonymousRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = Some(request.client_id.clone());
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.anonymous", &caller, client, work).await
+}
+
+async fn decide(
+    auth: &Auth,
+    caller: &Caller,
+    request: GrantAnonymousRequest,
+) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[("client_id", &request.client_id)])?;
     let (kind, grant) = (Kind::Marketplace, Grant::ClientCredentials);
     let now = auth.real_clock.now();
     let application = match &request.client_secret {
         None => {
-            let id = ClientId::parse(&request.client_id).map_err(|_| Error::Unauthorized)?;
+            let id = ClientId::parse(&request.client_id)
+                .map_err(|_| Error::Unauthorized(Refusal::UNKNOWN_CLIENT))?;
             let found = auth.applications.known(id).await?;
             let found = found.filter(|found| found.may(kind, grant));
-            found.ok_or(Error::Unauthorized)?
+            found.ok_or(Error::Unauthorized(Refusal::UNKNOWN_CLIENT))?
         }
         Some(secret) => {
             let proven = auth

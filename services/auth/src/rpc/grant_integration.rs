@@ -3,6 +3,7 @@
 use super::{given, open};
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::application::{Grant, Kind};
 use crate::domain::family::{Session, SessionKind};
 use crate::error::Error;
@@ -15,7 +16,17 @@ pub(super) async fn grant_integration(
     caller: Caller,
     request: GrantIntegrationRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = Some(request.client_id.clone());
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.integration", &caller, client, work).await
+}
+
+async fn decide(
+    auth: &Auth,
+    caller: &Caller,
+    request: GrantIntegrationRequest,
+) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[
         ("client_id", &request.client_id),
         ("client_secret", &request.client_secret),
@@ -47,7 +58,7 @@ pub(super) async fn grant_integration(
         absolute_end: now.plus_ms(ends.absolute_s * 1000),
         ended: false,
     };
-    open(auth, &session).await
+    open(auth, &session, None).await
 }
 
 #[cfg(test)]

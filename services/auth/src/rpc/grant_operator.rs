@@ -4,9 +4,12 @@
 use super::{given, open};
 use crate::Auth;
 use crate::access;
+use crate::audit::{self, Refusal};
+use crate::domain::audit::Entry;
 use crate::domain::family::{Session, SessionKind};
 use crate::error::Error;
 use crate::store::operators::{self, Operator};
+use stoa_policy::Level;
 use stoa_proto::auth::{GrantOperatorRequest, TokenSet};
 use stoa_rpc::Caller;
 use stoa_types::id::SessionId;
@@ -16,7 +19,17 @@ pub(super) async fn grant_operator(
     caller: Caller,
     request: GrantOperatorRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = None;
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.operator", &caller, client, work).await
+}
+
+async fn decide(
+    auth: &Auth,
+    caller: &Caller,
+    request: GrantOperatorRequest,
+) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[
         ("username", &request.username),
         ("password", &request.password),
@@ -24,10 +37,13 @@ pub(super) async fn grant_operator(
     let operator = operators::operator_by_email(&auth.db, &request.username)
         .await?
         .filter(|operator| !operator.disabled);
-    let stored = operator.as_ref().map(|found| found.password_hash.clone());
+    let tried = operator.as_ref().map(|found| found.id);
+    let stored = operator.as_ref().and_then(Operator::password);
     // An unknown or disabled operator takes as long as a known one.
     let checked = auth.hasher.verify(request.password.clone(), stored).await?;
-    let operator = operator.filter(|_| checked.ok).ok_or(Error::Unauthorized)?;
+    let operator = operator.filter(|_| checked.ok).ok_or(Error::Unauthorized(
+        Refusal::WRONG_PASSWORD.of_operator(tried),
+    ))?;
     if checked.needs_rehash
         && let Err(error) = rehash(auth, &operator, request.password).await
     {
@@ -51,7 +67,13 @@ pub(super) async fn grant_operator(
         absolute_end: now.plus_ms(ends.absolute_s * 1000),
         ended: false,
     };
-    open(auth, &session).await
+    let entry = Entry::of(caller, "grant.operator", now, &*auth.entropy);
+    let entry = Entry {
+        operator: operator.id.to_string(),
+        level: Level::Operator.name().to_owned(),
+        ..entry
+    };
+    open(auth, &session, Some(entry.target("session", session.id))).await
 }
 
 /// Stores a hash of the present cost in the place of the one that was checked.
@@ -66,13 +88,17 @@ async fn rehash(auth: &Auth, operator: &Operator, password: String) -> Result<()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::store::MIGRATIONS;
     use crate::testing::*;
     use stoa_db::{Db, sql};
 
-    async fn log_in(world: &World, username: &str, password: &str) -> Told<TokenSet> {
+    pub(in crate::rpc) async fn log_in(
+        world: &World,
+        username: &str,
+        password: &str,
+    ) -> Told<TokenSet> {
         let request = GrantOperatorRequest {
             username: username.into(),
             password: password.into(),

@@ -3,6 +3,7 @@
 use super::{given, open};
 use crate::Auth;
 use crate::access;
+use crate::audit::{self, Refusal};
 use crate::domain::application::{Application, Grant, Kind};
 use crate::domain::family::{Session, SessionKind};
 use crate::error::Error;
@@ -21,7 +22,17 @@ pub(super) async fn grant_password(
     caller: Caller,
     request: GrantPasswordRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = Some(request.client_id.clone());
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.password", &caller, client, work).await
+}
+
+async fn decide(
+    auth: &Auth,
+    caller: &Caller,
+    request: GrantPasswordRequest,
+) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[
         ("client_id", &request.client_id),
         ("username", &request.username),
@@ -30,12 +41,12 @@ pub(super) async fn grant_password(
     let Some(application) = application(auth, &request.client_id).await? else {
         // As much work as for a known one.
         auth.hasher.verify(request.password, None).await?;
-        return Err(Error::Unauthorized);
+        return Err(Error::Unauthorized(Refusal::UNKNOWN_CLIENT));
     };
-    let (user, access) = check_password(auth, &caller, request.username, request.password)
+    let (user, access) = check_password(auth, caller, request.username, request.password)
         .await?
         .filter(|(_, access)| access.state != UserState::Deleted)
-        .ok_or(Error::Unauthorized)?;
+        .ok_or(Error::Unauthorized(Refusal::WRONG_PASSWORD))?;
     let now = auth.real_clock.now();
     let ends = auth.tokens.lifetimes.user;
     let session = Session {
@@ -54,7 +65,7 @@ pub(super) async fn grant_password(
         absolute_end: now.plus_ms(ends.absolute_s * 1000),
         ended: false,
     };
-    open(auth, &session).await
+    open(auth, &session, None).await
 }
 
 async fn application(auth: &Auth, client_id: &str) -> Result<Option<Arc<Application>>, Error> {

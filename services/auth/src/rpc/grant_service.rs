@@ -4,6 +4,7 @@
 use super::given;
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::application::{Grant, Kind};
 use crate::error::Error;
 use crate::tokens::seconds;
@@ -19,7 +20,17 @@ pub(super) async fn grant_service(
     caller: Caller,
     request: GrantServiceRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = Some(request.client_id.clone());
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.service", &caller, client, work).await
+}
+
+async fn decide(
+    auth: &Auth,
+    caller: &Caller,
+    request: GrantServiceRequest,
+) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[
         ("client_id", &request.client_id),
         ("client_secret", &request.client_secret),

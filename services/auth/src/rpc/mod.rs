@@ -1,7 +1,10 @@
 //! The RPCs, one file each.
 
+mod change_operator_password;
 mod create_application;
+mod create_operator;
 mod delete_application;
+mod disable_operator;
 mod exchange_token;
 mod get_operator_access;
 mod grant_anonymous;
@@ -9,11 +12,15 @@ mod grant_integration;
 mod grant_operator;
 mod grant_password;
 mod grant_service;
+mod note_clock_advance;
 mod query_applications;
 mod query_builtin_emails;
+mod query_audit;
+mod query_operators;
 mod query_search_schemas;
 mod query_sessions;
 mod refresh;
+mod reset_operator_password;
 mod revoke;
 mod revoke_session;
 mod rotate_secret;
@@ -21,20 +28,22 @@ mod set_search_schema;
 mod show_marketplace;
 mod show_settings;
 mod snapshot;
+mod start_operator_password_reset;
 mod unset_search_schema;
 mod update_builtin_email;
 mod update_settings;
 
 use crate::Auth;
+use crate::domain::audit::Entry;
 use crate::domain::family::Session;
 use crate::error::Error;
-use crate::store::sessions;
+use crate::store::{audit, sessions};
 use std::sync::Arc;
 use stoa_credentials::secret;
 use stoa_proto::auth as pb;
 use stoa_proto::types::{Empty, Page};
 use stoa_rpc::unary;
-use stoa_types::id::ClientId;
+use stoa_types::id::{ClientId, OperatorId};
 use stoa_types::{Problem, SourceKind};
 use tonic::{Request, Response, Status};
 
@@ -171,6 +180,60 @@ impl pb::auth_server::Auth for Rpc {
     async fn revoke_session(&self, r: Request<pb::RevokeSessionRequest>) -> Answer<pb::Session> {
         unary(r, |c, m| revoke_session::revoke_session(&self.0, c, m)).await
     }
+    async fn query_audit(
+        &self,
+        r: Request<pb::QueryAuditRequest>,
+    ) -> Answer<pb::QueryAuditResponse> {
+        unary(r, |c, m| query_audit::query_audit(&self.0, c, m)).await
+    }
+    async fn note_clock_advance(&self, r: Request<pb::NoteClockAdvanceRequest>) -> Answer<Empty> {
+        unary(r, |c, m| {
+            note_clock_advance::note_clock_advance(&self.0, c, m)
+        })
+        .await
+    }
+    async fn create_operator(&self, r: Request<pb::CreateOperatorRequest>) -> Answer<pb::Operator> {
+        unary(r, |c, m| create_operator::create_operator(&self.0, c, m)).await
+    }
+    async fn query_operators(
+        &self,
+        r: Request<pb::QueryOperatorsRequest>,
+    ) -> Answer<pb::QueryOperatorsResponse> {
+        unary(r, |c, m| query_operators::query_operators(&self.0, c, m)).await
+    }
+    async fn disable_operator(
+        &self,
+        r: Request<pb::DisableOperatorRequest>,
+    ) -> Answer<pb::Operator> {
+        unary(r, |c, m| disable_operator::disable_operator(&self.0, c, m)).await
+    }
+    async fn start_operator_password_reset(
+        &self,
+        r: Request<pb::StartOperatorPasswordResetRequest>,
+    ) -> Answer<pb::Operator> {
+        unary(r, |c, m| {
+            start_operator_password_reset::start_operator_password_reset(&self.0, c, m)
+        })
+        .await
+    }
+    async fn change_operator_password(
+        &self,
+        r: Request<pb::ChangeOperatorPasswordRequest>,
+    ) -> Answer<pb::Operator> {
+        unary(r, |c, m| {
+            change_operator_password::change_operator_password(&self.0, c, m)
+        })
+        .await
+    }
+    async fn reset_operator_password(
+        &self,
+        r: Request<pb::ResetOperatorPasswordRequest>,
+    ) -> Answer<pb::Operator> {
+        unary(r, |c, m| {
+            reset_operator_password::reset_operator_password(&self.0, c, m)
+        })
+        .await
+    }
     async fn snapshot(&self, r: Request<pb::SnapshotRequest>) -> Answer<pb::SnapshotResponse> {
         unary(r, |c, m| snapshot::snapshot(&self.0, c, m)).await
     }
@@ -220,6 +283,14 @@ fn application_id(text: &str) -> Result<ClientId, Error> {
     })
 }
 
+/// The operator that a command names.
+fn operator_id(text: &str) -> Result<OperatorId, Error> {
+    OperatorId::parse(text).map_err(|why| {
+        let path = vec!["id".into()];
+        Error::Invalid(Problem::invalid_value(SourceKind::Body, path, why.to_string()).into())
+    })
+}
+
 /// Mandatory parameters: one that was sent without a value counts as left out (RFC 6749 3.2).
 fn given(parameters: &[(&'static str, &str)]) -> Result<(), Error> {
     match parameters.iter().find(|(_, value)| value.is_empty()) {
@@ -228,13 +299,19 @@ fn given(parameters: &[(&'static str, &str)]) -> Result<(), Error> {
     }
 }
 
-/// Stores a session with its first refresh token, in one transaction, and makes its token set.
-async fn open(auth: &Auth, session: &Session) -> Result<pb::TokenSet, Error> {
+/// Stores a session with its first refresh token, and with its audit entry where it has one, in one
+/// transaction, and makes its token set.
+async fn open(auth: &Auth, session: &Session, entry: Option<Entry>) -> Result<pb::TokenSet, Error> {
     let token = secret::generate(REFRESH_PREFIX, &*auth.entropy);
-    let hash = secret::hash(&token);
+    let (hash, entry) = (secret::hash(&token), entry.as_ref());
     let active = auth
         .db
-        .write(|tx| async move { sessions::put_session(&tx, session, &hash).await })
+        .write(|tx| async move {
+            if let Some(entry) = entry {
+                audit::append(&tx, entry).await?;
+            }
+            sessions::put_session(&tx, session, &hash).await
+        })
         .await?;
     let ring = auth.tokens.keys.with_active(&active).await?;
     auth.tokens

@@ -3,11 +3,13 @@
 use super::{REFRESH_PREFIX, given};
 use crate::Auth;
 use crate::access;
+use crate::audit::{self, Refusal};
+use crate::domain::audit::Entry as AuditEntry;
 use crate::domain::family::{self, Session, Verdict};
 use crate::domain::revocation::Entry;
 use crate::error::Error;
 use crate::events;
-use crate::store::sessions;
+use crate::store::{self, sessions};
 use stoa_credentials::secret;
 use stoa_db::{DbError, Tx};
 use stoa_feed::Origin;
@@ -21,19 +23,30 @@ pub(super) async fn refresh(
     caller: Caller,
     request: RefreshRequest,
 ) -> Result<TokenSet, Error> {
-    access::may_grant(&caller)?;
+    let client = request.client_id.clone();
+    let work = decide(auth, &caller, request);
+    audit::grant(auth, "grant.refresh", &caller, client, work).await
+}
+
+async fn decide(auth: &Auth, caller: &Caller, request: RefreshRequest) -> Result<TokenSet, Error> {
+    access::may_grant(caller)?;
     given(&[("refresh_token", &request.refresh_token)])?;
     let client = match &request.client_id {
         None => None,
-        Some(text) => Some(ClientId::parse(text).map_err(|_| Error::Unauthorized)?),
+        Some(text) => {
+            Some(ClientId::parse(text).map_err(|_| Error::Unauthorized(Refusal::UNKNOWN_CLIENT))?)
+        }
     };
+    let now = auth.real_clock.now();
     let successor = secret::generate(REFRESH_PREFIX, &*auth.entropy);
     let exchange = Exchange {
         presented: secret::hash(&request.refresh_token),
         successor: secret::hash(&successor),
         client,
-        origin: Origin::of(&caller),
-        now: auth.real_clock.now(),
+        origin: Origin::of(caller),
+        entry: AuditEntry::of(caller, "grant.refresh", now, &*auth.entropy)
+            .through(request.client_id.as_deref()),
+        now,
     };
     let outcome = auth.db.write(|tx| trade(auth, tx, &exchange)).await?;
     match outcome {
@@ -42,13 +55,19 @@ pub(super) async fn refresh(
             auth.tokens
                 .of_session(&session, successor, &ring, exchange.now, &*auth.entropy)
         }
-        Outcome::Refused => Err(Error::Unauthorized),
+        Outcome::Refused(refusal) => Err(Error::Unauthorized(refusal)),
         Outcome::Reused(session) => {
             stoa_telemetry::metrics().security.seen("refresh-reuse");
             tracing::warn!(session.id = %session.id, "A refresh token was used again: session {} ended", session.id);
-            Err(Error::Unauthorized)
+            Err(Error::Unauthorized(Refusal::REUSED_TOKEN.written()))
         }
-        Outcome::TooMany { retry_after_s } => Err(Error::TooMany { retry_after_s }),
+        Outcome::TooMany {
+            retry_after_s,
+            refusal,
+        } => Err(Error::TooMany {
+            retry_after_s,
+            refusal: Some(refusal),
+        }),
     }
 }
 
@@ -57,16 +76,19 @@ struct Exchange {
     successor: [u8; 32],
     client: Option<ClientId>,
     origin: Origin,
+    /// As it is written down when the token was used before.
+    entry: AuditEntry,
     now: Timestamp,
 }
 
 enum Outcome {
     /// The session, and the id of the key that signed when it was granted.
     Granted(Session, String),
-    Refused,
+    Refused(Refusal),
     Reused(Session),
     TooMany {
         retry_after_s: u32,
+        refusal: Refusal,
     },
 }
 
@@ -74,7 +96,7 @@ enum Outcome {
 async fn trade(auth: &Auth, tx: Tx, exchange: &Exchange) -> Result<Outcome, DbError> {
     let now = exchange.now;
     let Some(found) = sessions::presented(&tx, &exchange.presented, now).await? else {
-        return Ok(Outcome::Refused);
+        return Ok(Outcome::Refused(Refusal::UNKNOWN_TOKEN));
     };
     let session = found.session;
     let verdict = family::present(
@@ -99,12 +121,18 @@ async fn trade(auth: &Auth, tx: Tx, exchange: &Exchange) -> Result<Outcome, DbEr
             .await?;
             Ok(Outcome::Granted(session, found.active_kid))
         }
-        Verdict::Refused => Ok(Outcome::Refused),
-        Verdict::TooMany { retry_after_s } => Ok(Outcome::TooMany { retry_after_s }),
+        Verdict::WrongClient => Ok(Outcome::Refused(Refusal::WRONG_CLIENT.of(&session))),
+        Verdict::Over => Ok(Outcome::Refused(Refusal::SESSION_OVER.of(&session))),
+        Verdict::TooMany { retry_after_s } => Ok(Outcome::TooMany {
+            retry_after_s,
+            refusal: Refusal::TOO_MANY.of(&session),
+        }),
         Verdict::Reuse => {
             let entry = Entry::session(session.id, "refresh-reuse", &auth.tokens.lifetimes, now);
             sessions::end(&tx, session.id, entry.reason, now).await?;
             events::revoke(&tx, &[entry], &exchange.origin, &*auth.entropy).await?;
+            let refusal = Refusal::REUSED_TOKEN.of(&session);
+            store::audit::append(&tx, &refusal.complete(exchange.entry.clone())).await?;
             Ok(Outcome::Reused(session))
         }
     }

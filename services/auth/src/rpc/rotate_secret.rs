@@ -4,6 +4,7 @@
 use super::SECRET_PREFIX;
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::application::Secret;
 use crate::domain::revocation::Entry;
 use crate::error::Error;
@@ -37,12 +38,25 @@ pub(super) async fn rotate_secret(
         origin: Origin::of(&caller),
         now,
     };
-    let (actor, rotation) = (&caller.actor, &rotation);
+    let (caller, rotation) = (&caller, &rotation);
     let application = auth
         .db
         .write(|tx| async move {
-            access::may_write(&tx, actor, Action::RotateSecret).await?;
+            access::may_write(&tx, &caller.actor, Action::RotateSecret).await?;
             rotate(auth, &tx, rotation).await?;
+            let action = Action::RotateSecret.name();
+            audit::command(&tx, auth, caller, action, |entry| {
+                let secret = rotation.fresh.id.to_string();
+                let revoked = Some(rotation.revoke_now.into());
+                entry.target("application", id).changed(
+                    None,
+                    &[
+                        ("secret", None, Some(secret.into())),
+                        ("revokeNow", None, revoked),
+                    ],
+                )
+            })
+            .await?;
             applications::application_in(&tx, id)
                 .await?
                 .ok_or(Error::UnknownApplication)

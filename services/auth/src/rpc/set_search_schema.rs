@@ -2,10 +2,12 @@
 
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::search_schema::{self, MAX_PER_KIND};
 use crate::error::Error;
 use crate::events;
 use crate::store::settings;
+use serde_json::json;
 use stoa_feed::Origin;
 use stoa_policy::Action;
 use stoa_proto::auth::{SearchSchema, SetSearchSchemaRequest};
@@ -19,10 +21,10 @@ pub(super) async fn set_search_schema(
     let schema = field(request.schema, "key").map_err(|p| Error::Invalid(p.into()))?;
     search_schema::check(&schema).map_err(Error::Invalid)?;
     let now = auth.clock.now();
-    let (actor, origin, new) = (&caller.actor, &Origin::of(&caller), &schema);
+    let (caller, origin, new) = (&caller, &Origin::of(&caller), &schema);
     auth.db
         .write(|tx| async move {
-            access::may_write(&tx, actor, Action::SetSearchSchema).await?;
+            access::may_write(&tx, &caller.actor, Action::SetSearchSchema).await?;
             settings::next_version(&tx).await?;
             if settings::other_schemas(&tx, new).await? >= MAX_PER_KIND {
                 return Err(Error::TooManySchemas);
@@ -31,6 +33,18 @@ pub(super) async fn set_search_schema(
             let all = settings::settings_in(&tx).await?;
             let changed = events::settings_changed(&all, origin, now, &*auth.entropy);
             stoa_feed::emit(&tx, [changed]).await?;
+            let action = Action::SetSearchSchema.name();
+            audit::command(&tx, auth, caller, action, |entry| {
+                let set = json!({
+                    "schemaType": new.schema_type,
+                    "default": new.default_json,
+                    "doc": new.doc,
+                });
+                entry
+                    .target("searchSchema", search_schema::path(new))
+                    .changed(None, &[("schema", None, Some(set))])
+            })
+            .await?;
             Ok::<(), Error>(())
         })
         .await?;

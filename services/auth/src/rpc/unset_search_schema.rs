@@ -2,6 +2,7 @@
 
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::search_schema;
 use crate::error::Error;
 use crate::events;
@@ -19,10 +20,10 @@ pub(super) async fn unset_search_schema(
     let found = search_schema::check_name(&request.schema_for, &request.scope, &request.key);
     Problems::check(found).map_err(Error::Invalid)?;
     let now = auth.clock.now();
-    let (actor, origin, named) = (&caller.actor, &Origin::of(&caller), &request);
+    let (caller, origin, named) = (&caller, &Origin::of(&caller), &request);
     auth.db
         .write(|tx| async move {
-            access::may_write(&tx, actor, Action::UnsetSearchSchema).await?;
+            access::may_write(&tx, &caller.actor, Action::UnsetSearchSchema).await?;
             settings::next_version(&tx).await?;
             let removed = settings::remove_schema(&tx, &named.schema_for, &named.scope, &named.key)
                 .await?
@@ -30,6 +31,14 @@ pub(super) async fn unset_search_schema(
             let all = settings::settings_in(&tx).await?;
             let changed = events::settings_changed(&all, origin, now, &*auth.entropy);
             stoa_feed::emit(&tx, [changed]).await?;
+            let action = Action::UnsetSearchSchema.name();
+            audit::command(&tx, auth, caller, action, |entry| {
+                let was = Some(removed.schema_type.as_str().into());
+                entry
+                    .target("searchSchema", search_schema::path(&removed))
+                    .changed(None, &[("schemaType", was, None)])
+            })
+            .await?;
             Ok::<SearchSchema, Error>(removed)
         })
         .await

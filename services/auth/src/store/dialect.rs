@@ -30,6 +30,20 @@ macro_rules! presented {
 pub(super) const PRESENTED_SQLITE: &str = presented!("");
 pub(super) const PRESENTED_POSTGRES: &str = presented!(" FOR UPDATE OF t, s");
 
+/// Who chains the audit log waits for whoever does it at the moment.
+pub(super) const AUDIT_HEAD_POSTGRES: &str =
+    "SELECT seq, hash FROM audit_head WHERE only_row = 1 FOR UPDATE";
+
+/// Two owners who disable each other take turns, so that one stays.
+pub(super) const OWNERS_SQLITE: &str =
+    "SELECT id FROM operators WHERE role = 'owner' AND disabled_at IS NULL ORDER BY id";
+pub(super) const OWNERS_POSTGRES: &str =
+    "SELECT id FROM operators WHERE role = 'owner' AND disabled_at IS NULL ORDER BY id FOR UPDATE";
+
 /// All pairs, for the test that prepares them.
 #[cfg(test)]
-pub(super) const PAIRS: &[(&str, &str)] = &[(PRESENTED_SQLITE, PRESENTED_POSTGRES)];
+pub(super) const PAIRS: &[(&str, &str)] = &[
+    (PRESENTED_SQLITE, PRESENTED_POSTGRES),
+    (super::audit::HEAD, AUDIT_HEAD_POSTGRES),
+    (OWNERS_SQLITE, OWNERS_POSTGRES),
+];

@@ -8,6 +8,8 @@ stoa_db::statements! {
     KEYS = "SELECT kid, state, public_key, sealed_seed, master_key_id, created_at, promoted_at,
                    leaves_at
               FROM signing_keys WHERE state <> 'gone' ORDER BY created_at, kid";
+    /// Also of keys that left: what they signed once can still be checked.
+    PUBLIC_HALVES = "SELECT kid, public_key FROM signing_keys ORDER BY created_at, kid";
     MASTER_KEY_IDS = "SELECT DISTINCT master_key_id FROM signing_keys
                        WHERE sealed_seed IS NOT NULL ORDER BY master_key_id";
     PUT_KEY = "INSERT INTO signing_keys
@@ -44,6 +46,11 @@ impl FromRow for KeyRow {
 /// All keys that a token could still name, oldest first.
 pub(crate) async fn keys(db: &Db) -> Result<Vec<KeyRow>, DbError> {
     db.all_as(KEYS).await
+}
+
+/// Id and public half of every key that ever was.
+pub(crate) async fn public_halves(db: &Db) -> Result<Vec<(String, Vec<u8>)>, DbError> {
+    db.all_as(PUBLIC_HALVES).await
 }
 
 /// Ids of the master keys that private halves are sealed under.

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod applications;
+pub(crate) mod audit;
 pub(crate) mod builtin_emails;
 mod dialect;
 pub(crate) mod installation;
@@ -14,9 +15,14 @@ pub(crate) mod settings;
 use stoa_db::{MigrationSet, migrations};
 
 /// The tables of auth and those of its feed.
-pub(crate) const MIGRATIONS: MigrationSet =
-    migrations!("0001_auth", "0002_applications_and_keys", "0003_settings")
-        .with(&[&stoa_feed::MIGRATIONS]);
+pub(crate) const MIGRATIONS: MigrationSet = migrations!(
+    "0001_auth",
+    "0002_applications_and_keys",
+    "0003_settings",
+    "0004_audit",
+    "0005_operator_resets",
+)
+.with(&[&stoa_feed::MIGRATIONS]);
 
 #[cfg(test)]
 mod tests {
@@ -29,6 +35,7 @@ mod tests {
                 adopt::ALL,
                 applications::ALL,
                 builtin_emails::ALL,
+                audit::ALL,
                 installation::ALL,
                 keys::ALL,
                 operators::ALL,

@@ -1,6 +1,7 @@
 //! Operators: the people who run the marketplace.
 
-use stoa_db::{Db, DbError, FromRow, Row, Tx, sql};
+use crate::store::dialect;
+use stoa_db::{Db, DbError, Engine, FromRow, Row, Tx, sql};
 use stoa_policy::Role;
 use stoa_types::Timestamp;
 use stoa_types::id::OperatorId;
@@ -11,6 +12,30 @@ stoa_db::statements! {
     OPERATOR = "SELECT id, password_hash, role, epoch, disabled_at FROM operators WHERE id = $1";
     PUT_OPERATOR = "INSERT INTO operators (id, email, password_hash, role, epoch, created_at)
                     VALUES ($1, $2, $3, $4, $5, $6)";
+    OPERATORS = "SELECT id, email, password_hash, role, epoch, created_at, disabled_at
+                   FROM operators ORDER BY created_at, id LIMIT $1 OFFSET $2";
+    ALL_OPERATORS = "SELECT id, email, password_hash, role, epoch, created_at, disabled_at
+                       FROM operators ORDER BY created_at, id";
+    COUNT = "SELECT COUNT(*) FROM operators";
+    SHOWN = "SELECT id, email, password_hash, role, epoch, created_at, disabled_at
+               FROM operators WHERE id = $1";
+    DISABLE = "UPDATE operators SET disabled_at = $1, epoch = epoch + 1
+                WHERE id = $2 AND disabled_at IS NULL RETURNING epoch";
+    /// Only while the password is still the one that was checked.
+    CHANGE_PASSWORD = "UPDATE operators SET password_hash = $1, epoch = epoch + 1
+                        WHERE id = $2 AND password_hash = $3 AND disabled_at IS NULL
+                    RETURNING epoch";
+    END_SESSIONS = "UPDATE sessions SET ended_at = $1, end_reason = $2
+                     WHERE operator_id = $3 AND ended_at IS NULL";
+    PUT_RESET = "INSERT INTO operator_resets (hash, operator_id, epoch, created_at, ends_at)
+                 VALUES ($1, $2, $3, $4, $5)";
+    /// The operator whose password the token may set, while nothing changed since it was made.
+    OF_RESET = "SELECT o.id, o.email, o.password_hash, o.role, o.epoch, o.created_at, o.disabled_at
+                  FROM operator_resets r JOIN operators o ON o.id = r.operator_id
+                 WHERE r.hash = $1 AND r.used_at IS NULL AND r.ends_at > $2
+                   AND r.epoch = o.epoch AND o.disabled_at IS NULL";
+    USE_RESETS = "UPDATE operator_resets SET used_at = $1 WHERE operator_id = $2 AND used_at IS NULL";
+    PRUNE_RESETS = "DELETE FROM operator_resets WHERE ends_at <= $1";
     /// Only while the password is still the one that was checked.
     REHASH = "UPDATE operators SET password_hash = $1 WHERE id = $2 AND password_hash = $3";
 }
@@ -23,6 +48,33 @@ pub(crate) struct Operator {
     pub(crate) role: Role,
     pub(crate) epoch: i64,
     pub(crate) disabled: bool,
+}
+
+impl Operator {
+    /// The hash of the password; nothing while none was chosen.
+    pub(crate) fn password(&self) -> Option<String> {
+        Some(self.password_hash.clone()).filter(|hash| !hash.is_empty())
+    }
+}
+
+/// An operator as others see it.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) operator: Operator,
+    pub(crate) email: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) disabled_at: Option<Timestamp>,
+}
+
+impl FromRow for Shown {
+    fn from_row(row: &Row) -> Result<Self, DbError> {
+        Ok(Self {
+            operator: Operator::from_row(row)?,
+            email: row.get("email")?,
+            created_at: row.get("created_at")?,
+            disabled_at: row.get("disabled_at")?,
+        })
+    }
 }
 
 impl FromRow for Operator {
@@ -93,4 +145,125 @@ pub(crate) async fn rehash(
     tx.execute(sql(REHASH).bind(hash).bind(id).bind(checked))
         .await
         .map(drop)
+}
+
+/// A page of all operators, disabled ones too, oldest first; and their number.
+pub(crate) async fn page(db: &Db, page: u32, per_page: u32) -> Result<(Vec<Shown>, u64), DbError> {
+    let offset = (i64::from(page) - 1) * i64::from(per_page);
+    let found = db
+        .all_as(sql(OPERATORS).bind(per_page).bind(offset))
+        .await?;
+    let (total,): (i64,) = db.one_as(COUNT).await?;
+    Ok((found, u64::try_from(total).unwrap_or(0)))
+}
+
+/// All operators, disabled ones too, oldest first.
+pub(crate) async fn all(db: &Db) -> Result<Vec<Shown>, DbError> {
+    db.all_as(ALL_OPERATORS).await
+}
+
+/// An operator as others see it, inside a write.
+pub(crate) async fn shown_in(tx: &Tx, id: OperatorId) -> Result<Option<Shown>, DbError> {
+    tx.opt_as(sql(SHOWN).bind(id)).await
+}
+
+/// An operator as others see it.
+pub(crate) async fn shown(db: &Db, id: OperatorId) -> Result<Option<Shown>, DbError> {
+    db.opt_as(sql(SHOWN).bind(id)).await
+}
+
+/// Owners who are not disabled, their rows locked until the transaction ends.
+pub(crate) async fn owners_locked(tx: &Tx) -> Result<Vec<OperatorId>, DbError> {
+    let text = match tx.engine() {
+        Engine::Sqlite => dialect::OWNERS_SQLITE,
+        Engine::Postgres => dialect::OWNERS_POSTGRES,
+    };
+    let rows: Vec<(OperatorId,)> = tx.all_as(sql(text)).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Disables an operator and ends the sessions; gives the new epoch, or nothing when it was disabled.
+pub(crate) async fn disable(
+    tx: &Tx,
+    id: OperatorId,
+    now: Timestamp,
+) -> Result<Option<i64>, DbError> {
+    let raised: Option<(i64,)> = tx.opt_as(sql(DISABLE).bind(now).bind(id)).await?;
+    end_sessions(tx, id, "operator-disabled", now).await?;
+    Ok(raised.map(|(epoch,)| epoch))
+}
+
+/// Replaces the password that was checked, ends the sessions and every reset; gives the new epoch,
+/// or nothing when the password was changed in the meantime.
+pub(crate) async fn change_password(
+    tx: &Tx,
+    operator: &Operator,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Option<i64>, DbError> {
+    let statement = sql(CHANGE_PASSWORD)
+        .bind(hash)
+        .bind(operator.id)
+        .bind(operator.password_hash.as_str());
+    let raised: Option<(i64,)> = tx.opt_as(statement).await?;
+    end_sessions(tx, operator.id, "password-changed", now).await?;
+    tx.execute(sql(USE_RESETS).bind(now).bind(operator.id))
+        .await?;
+    Ok(raised.map(|(epoch,)| epoch))
+}
+
+async fn end_sessions(
+    tx: &Tx,
+    id: OperatorId,
+    reason: &'static str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    tx.execute(sql(END_SESSIONS).bind(now).bind(reason).bind(id))
+        .await
+        .map(drop)
+}
+
+/// Keeps the hash of a token that sets the operator's password until `ends_at`.
+pub(crate) async fn put_reset(
+    tx: &Tx,
+    operator: &Operator,
+    hash: &[u8; 32],
+    now: Timestamp,
+    ends_at: Timestamp,
+) -> Result<(), DbError> {
+    tx.execute(
+        sql(PUT_RESET)
+            .bind(hash.as_slice())
+            .bind(operator.id)
+            .bind(operator.epoch)
+            .bind(now)
+            .bind(ends_at),
+    )
+    .await
+    .map(drop)
+}
+
+/// The operator whose password the token may set now.
+pub(crate) async fn of_reset(
+    db: &Db,
+    hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<Shown>, DbError> {
+    db.opt_as(sql(OF_RESET).bind(hash.as_slice()).bind(now))
+        .await
+}
+
+/// The same inside a write: two uses at once, one of them wins.
+pub(crate) async fn of_reset_in(
+    tx: &Tx,
+    hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<Option<Shown>, DbError> {
+    tx.opt_as(sql(OF_RESET).bind(hash.as_slice()).bind(now))
+        .await
+}
+
+/// Removes tokens that are over.
+pub(crate) async fn prune_resets(tx: &Tx, now: Timestamp) -> Result<u64, DbError> {
+    tx.execute(sql(PRUNE_RESETS).bind(now)).await
 }

@@ -5,7 +5,7 @@ use crate::domain::Listing;
 use crate::error::Error;
 use crate::store;
 use stoa_db::DbError;
-use stoa_feed::{Origin, OwnedStanding, emit};
+use stoa_feed::{Origin, OwnedStanding, audit, emit};
 use stoa_policy::view::of_owned;
 use stoa_policy::{Action, require};
 use stoa_proto::listings as pb;
@@ -37,6 +37,14 @@ pub(super) async fn change(
             &resource(&old, None),
         )?;
         let Some(next) = decide(&old, &standing)? else {
+            // An operator's command is written down although it changed nothing.
+            let (listing, about) = (id.to_string(), [old.author.to_string()]);
+            let (now, entropy) = (core.clock.now(), &*core.entropy);
+            emit(
+                &tx,
+                audit::recorded(origin, "listing", &listing, None, &about, now, entropy),
+            )
+            .await?;
             return Ok((old, false));
         };
         store::replace(&tx, &next)

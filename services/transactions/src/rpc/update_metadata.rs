@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::events;
 use crate::store::{dialect, transactions};
 use stoa_db::Tx;
-use stoa_feed::Origin;
+use stoa_feed::{Origin, audit};
 use stoa_policy::Action;
 use stoa_proto::transactions as pb;
 use stoa_rpc::Caller;
@@ -54,7 +54,14 @@ async fn store(
         &standing.as_standing(),
         &before.resource(),
     )?;
+    // No transition stands behind it, so its source is the API of the caller.
+    let origin = Origin::of(caller);
+    let (now, entropy) = (context.clock.now(), &*context.entropy);
     if metadata == before.run.metadata {
+        let about = [before.customer.to_string(), before.provider.to_string()];
+        let id = id.to_string();
+        let nothing = audit::recorded(&origin, "transaction", &id, None, &about, now, entropy);
+        stoa_feed::emit(tx, nothing).await?;
         return Ok(before);
     }
     let mut run = before.run.clone();
@@ -62,10 +69,7 @@ async fn store(
     let after = before.moved_to(run);
     tx.execute_expecting(1, transactions::update(&after))
         .await?;
-    // No transition stands behind it, so its source is the API of the caller.
-    let origin = Origin::of(caller);
-    let envelope =
-        events::updated(&before, &after).build(&origin, context.clock.now(), &*context.entropy);
+    let envelope = events::updated(&before, &after).build(&origin, now, entropy);
     stoa_feed::emit(tx, [envelope]).await?;
     Ok(after)
 }

@@ -18,7 +18,7 @@ pub(super) async fn ban(
 ) -> Result<pb::User, Error> {
     let id = user_id(SourceKind::Body, &request.id)?;
     let settings = cx.settings_for(&caller).await?;
-    let caller = &caller;
+    let (caller, reason) = (&caller, &request.reason);
     let user = cx
         .db
         .write(|tx| async move {
@@ -29,8 +29,12 @@ pub(super) async fn ban(
             let user = user.ok_or(Error::UserNotFound)?;
             let banned = user.banned()?;
             store::users::replace(&tx, &banned).await?;
-            cx.emit(&tx, caller, events::banned(&user, &banned, settings))
-                .await?;
+            cx.emit(
+                &tx,
+                caller,
+                events::banned(&user, &banned, settings).reason(reason.clone()),
+            )
+            .await?;
             Ok::<_, Error>(banned)
         })
         .await?;

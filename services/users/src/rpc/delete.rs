@@ -19,7 +19,7 @@ pub(super) async fn delete(
     let id = user_id(SourceKind::Body, &request.id)?;
     let settings = cx.settings_for(&caller).await?;
     let texts = cx.settings.blanks_texts()?;
-    let caller = &caller;
+    let (caller, reason) = (&caller, &request.reason);
     let gone = cx
         .db
         .write(|tx| async move {
@@ -30,8 +30,8 @@ pub(super) async fn delete(
             let user = user.ok_or(Error::UserNotFound)?;
             let gone = user.deleted()?;
             store::erasures::erase(&tx, &gone, cx.clock.now()).await?;
-            cx.emit(&tx, caller, events::deleted(&user, &gone, texts))
-                .await?;
+            let told = events::deleted(&user, &gone, texts).reason(reason.clone());
+            cx.emit(&tx, caller, told).await?;
             Ok::<_, Error>(gone)
         })
         .await?;

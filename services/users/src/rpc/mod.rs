@@ -42,7 +42,7 @@ use std::sync::Arc;
 use stoa_credentials::PasswordHasher;
 use stoa_db::{Db, Tx};
 use stoa_feed::projections::{Settings, settings};
-use stoa_feed::{EnvelopeBuilder, Origin};
+use stoa_feed::{EnvelopeBuilder, Origin, audit};
 use stoa_policy::{AccessSettings, Action, Denied, Resource, Standing, require};
 use stoa_proto::users::users_server;
 use stoa_proto::{auth, users as pb};
@@ -165,6 +165,21 @@ impl Cx {
     async fn emit(&self, tx: &Tx, caller: &Caller, envelope: EnvelopeBuilder) -> Result<(), Error> {
         let envelope = envelope.build(&Origin::of(caller), self.clock.now(), &*self.entropy);
         Ok(stoa_feed::emit(tx, [envelope]).await?)
+    }
+
+    /// Writes down an operator's command about a user that changed nothing.
+    async fn note(
+        &self,
+        tx: &Tx,
+        caller: &Caller,
+        id: UserId,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        let (id, now) = (id.to_string(), self.clock.now());
+        let about = [id.clone()];
+        let origin = Origin::of(caller);
+        let recorded = audit::recorded(&origin, "user", &id, reason, &about, now, &*self.entropy);
+        Ok(stoa_feed::emit(tx, recorded).await?)
     }
 }
 

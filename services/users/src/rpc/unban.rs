@@ -18,7 +18,7 @@ pub(super) async fn unban(
 ) -> Result<pb::User, Error> {
     let id = user_id(SourceKind::Body, &request.id)?;
     let settings = cx.settings_for(&caller).await?;
-    let caller = &caller;
+    let (caller, reason) = (&caller, &request.reason);
     let user = cx
         .db
         .write(|tx| async move {
@@ -29,8 +29,12 @@ pub(super) async fn unban(
             let user = user.ok_or(Error::UserNotFound)?;
             let unbanned = user.unbanned()?;
             store::users::replace(&tx, &unbanned).await?;
-            cx.emit(&tx, caller, events::unbanned(&user, &unbanned, settings))
-                .await?;
+            cx.emit(
+                &tx,
+                caller,
+                events::unbanned(&user, &unbanned, settings).reason(reason.clone()),
+            )
+            .await?;
             Ok::<_, Error>(unbanned)
         })
         .await?;

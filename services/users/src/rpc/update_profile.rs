@@ -19,7 +19,7 @@ pub(super) async fn update_profile(
     let id = user_id(SourceKind::Body, &request.id)?;
     let patch = patch(request.patch.unwrap_or_default(), true)?;
     let settings = cx.settings_for(&caller).await?;
-    let (caller, patch) = (&caller, &patch);
+    let (caller, patch, reason) = (&caller, &patch, &request.reason);
     let user = cx
         .db
         .write(|tx| async move {
@@ -37,8 +37,10 @@ pub(super) async fn update_profile(
             let next = user.with_profile(patch).map_err(merge_refused)?;
             if next.version != user.version {
                 store::users::replace_profile(&tx, &user, &next).await?;
-                cx.emit(&tx, caller, events::updated(&user, &next, settings))
-                    .await?;
+                let told = events::updated(&user, &next, settings).reason(reason.clone());
+                cx.emit(&tx, caller, told).await?;
+            } else {
+                cx.note(&tx, caller, id, reason.clone()).await?;
             }
             Ok::<_, Error>(next)
         })

@@ -112,6 +112,8 @@ impl Parts {
             trust: trust.clone(),
             tasks: auth_tasks.clone(),
             users: peers.users.clone(),
+            listings: peers.listings.clone(),
+            transactions: peers.transactions.clone(),
             hasher: hasher.clone(),
             master_key,
             lifetimes: Lifetimes::default(),
