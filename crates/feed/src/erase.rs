@@ -470,15 +470,15 @@ mod tests {
             ..Envelope::default()
         };
         assert_eq!(personal_of(&envelope), BTreeSet::from([user.to_string()]));
-        assert!(!strip(&mut envelope, alone(id(2))));
-        assert!(strip(&mut envelope, alone(user)));
+        assert!(!strip(&mut envelope, person(id(2))));
+        assert!(strip(&mut envelope, person(user)));
         assert!(!holds_mark(&envelope));
         let left = envelope.audit.clone().unwrap();
         assert_eq!(
             (left.action.as_str(), left.target_id),
             ("users.ban", user.to_string())
         );
-        assert!(!strip(&mut envelope, alone(user)));
+        assert!(!strip(&mut envelope, person(user)));
     }
 
     // contract: security S46 (events), users section 8 (`erasure.texts`)

@@ -14,6 +14,7 @@ mod embedded;
 mod folder;
 pub mod ledger;
 pub mod mail;
+mod remote;
 pub mod restore;
 mod service;
 mod virtual_clock;

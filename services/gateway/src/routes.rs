@@ -198,8 +198,21 @@ routes! {
     Command Operator "applications/create" CreateApplication operator_api::applications::create;
     Command Operator "applications/delete" DeleteApplication operator_api::applications::delete;
     Command Operator "applications/rotate_secret" RotateSecret operator_api::applications::rotate_secret;
+    Query Operator "operators/query" QueryOperators operator_api::operators::query;
+    Command Operator "operators/create" CreateOperator operator_api::operators::create;
+    Command Operator "operators/disable" DisableOperator operator_api::operators::disable;
+    Command Operator "operators/start_password_reset" StartOperatorPasswordReset operator_api::operators::start_password_reset;
+    Command Operator "operators/change_password" ChangeOperatorPassword operator_api::operators::change_password;
+    Query Operator "audit/query" QueryAudit operator_api::audit::query;
     Command Operator "clock/advance" AdvanceClock operator_api::clock::advance;
 }
+
+/// Commands that need no access token: what is in the body proves who may. They take and give what
+/// the three APIs do.
+pub(crate) const OPEN_ROUTES: &[(&str, Handler)] =
+    &[("/v1/operator_api/operators/reset_password", |call| {
+        Box::pin(operator_api::operators::reset_password(call))
+    })];
 
 /// A route of the token endpoint, which takes forms and gives JSON.
 pub(crate) const AUTH_ROUTES: &[(&str, crate::call::AuthHandler)] = &[

@@ -2,7 +2,7 @@
 
 use crate::access::{Access, Contact, FollowAuth, FollowUsers};
 use crate::config::Config;
-use crate::routes::{AUTH_ROUTES, Kind, ROUTES, Route};
+use crate::routes::{AUTH_ROUTES, Kind, OPEN_ROUTES, ROUTES, Route};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -263,6 +263,14 @@ impl Gateway {
             _ => return None,
         };
         self.routes.get(path)?[kind as usize]
+    }
+
+    /// The command of that path that needs no access token.
+    pub(crate) fn open_route(&self, path: &str) -> Option<(&'static str, crate::call::Handler)> {
+        OPEN_ROUTES
+            .iter()
+            .find(|(known, _)| *known == path)
+            .copied()
     }
 
     /// The token endpoint of that path.

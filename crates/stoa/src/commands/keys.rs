@@ -1,16 +1,15 @@
 //! `stoa keys`: the signing keys of access tokens, moved by hand. It works on the store, also while
 //! the service runs: every replica hears of it by its own feed.
 
+use super::host::Host;
 use super::process;
+use crate::embedded;
 use crate::folder::read_master_key;
-use crate::{Name, databases, embedded};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::io::Write as _;
-use std::path::PathBuf;
 use stoa_auth::{Key, Rotation};
 use stoa_config::Config;
-use stoa_db::Db;
 use stoa_types::{OsEntropy, SystemClock, Timestamp};
 
 /// Lists and moves the keys that sign access tokens. A key is staged, then promoted; the former
@@ -19,12 +18,8 @@ use stoa_types::{OsEntropy, SystemClock, Timestamp};
 pub(super) struct Keys {
     #[command(subcommand)]
     step: Step,
-    /// Data folder, where no PostgreSQL is configured.
-    #[arg(long, env = "STOA_DATA", default_value = "./stoa-data", global = true)]
-    data: PathBuf,
-    /// Configuration file.
-    #[arg(long, env = "STOA_CONFIG", global = true)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    host: Host,
     /// Prints JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -52,7 +47,7 @@ enum Step {
 
 impl Keys {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = Config::read(self.config.as_deref())?;
+        let config = self.host.config()?;
         process::run(&config.clone(), "stoa-keys", self.work(config))
     }
 
@@ -62,13 +57,10 @@ impl Keys {
                 .keys
                 .master
                 .clone()
-                .unwrap_or_else(|| self.data.join("master.key")),
+                .unwrap_or_else(|| self.host.data.join("master.key")),
         )
         .context("keys.master")?;
-        let place = databases::beside(&config, Name::Auth, &self.data)?;
-        let db = Db::open(&place, &stoa_auth::migrations())
-            .await
-            .context("the database of auth cannot be opened")?;
+        let db = self.host.auth(&config).await?;
         let (clock, entropy) = (SystemClock, OsEntropy);
         let lifetimes = embedded::lifetimes(&config);
         let rotation = Rotation::by_hand(&db, &master_key, lifetimes, &clock, &entropy);

@@ -2,12 +2,16 @@
 //! 2: wrong use.
 
 mod adopt;
+mod audit;
 mod backup;
 mod certs;
+mod completions;
 mod config;
 mod dev;
+mod host;
 mod keys;
 mod migrate;
+mod operator;
 mod process;
 mod restore;
 mod serve;
@@ -39,6 +43,14 @@ enum Command {
     Users(users::Users),
     /// Shows and changes the settings of the marketplace.
     Settings(settings::Settings),
+    /// Makes and ends operators on the host.
+    Operator(operator::Operator),
+    /// Looks at the audit log on the host.
+    Audit(audit::Audit),
+    /// Calls the operator API of a running installation, from any machine.
+    Api(crate::remote::Api),
+    /// Prints what a shell completes.
+    Completions(completions::Completions),
     /// Makes certificates.
     Certs(certs::Certs),
     /// Looks at the configuration.
@@ -61,6 +73,10 @@ impl Cli {
             Command::Keys(keys) => keys.run(),
             Command::Users(users) => users.run(),
             Command::Settings(settings) => settings.run(),
+            Command::Operator(operator) => operator.run(),
+            Command::Audit(audit) => audit.run(),
+            Command::Api(api) => crate::remote::main(api),
+            Command::Completions(completions) => completions.run(),
             Command::Certs(certs) => certs.run(),
             Command::Config(config) => config.run(),
             Command::Adopt(adopt) => adopt.run(),

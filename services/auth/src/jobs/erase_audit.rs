@@ -5,6 +5,7 @@ use crate::Auth;
 use crate::store::audit;
 use std::time::Duration;
 use stoa_db::DbError;
+use stoa_feed::erased;
 
 /// How often it looks for what is left over: from before a restart, or after a failure.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
@@ -17,16 +18,20 @@ pub(crate) async fn erase(auth: &Auth) -> Result<bool, DbError> {
     if users.is_empty() {
         return Ok(false);
     }
+    let now = auth.real_clock.now();
     for (user, _) in &users {
         while auth
             .db
-            .write(|tx| async move { audit::erase(&tx, *user, BATCH).await })
+            .write(|tx| async move {
+                let removed = audit::erase(&tx, *user, BATCH).await?;
+                erased::note(&tx, *user, "audit", removed, now).await?;
+                Ok::<u64, DbError>(removed)
+            })
             .await?
             > 0
         {}
     }
     auth.db.purge_deleted().await?;
-    let now = auth.real_clock.now();
     for (user, asked_at) in &users {
         auth.db
             .write(|tx| async move { audit::erased(&tx, *user, *asked_at, now).await })

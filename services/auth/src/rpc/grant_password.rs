@@ -119,7 +119,7 @@ pub(super) mod tests {
         .await
     }
 
-    async fn log_in_at(
+    pub(in crate::rpc) async fn log_in_at(
         world: &World,
         client: &str,
         username: &str,

@@ -3,7 +3,7 @@
 use super::answer::{self, Answer};
 use super::body;
 use crate::access::Authenticated;
-use crate::call::{AuthCall, AuthHandler, Call};
+use crate::call::{AuthCall, AuthHandler, Call, Handler};
 use crate::routes::{Kind, Route};
 use crate::service::Gateway;
 use futures::FutureExt as _;
@@ -191,7 +191,14 @@ async fn route(
         };
     }
     let known = gateway.route(&parts.method, path);
+    let open = gateway
+        .open_route(path)
+        .filter(|_| parts.method == Method::POST);
     let outcome = match known {
+        None if let Some((name, handler)) = open => {
+            seen.route = name.trim_start_matches("/v1/operator_api/");
+            open_command(gateway, handler, &parts, body, format, seen.request).await
+        }
         Some(route) => api(gateway, route, &parts, body, format, seen).await,
         None => Err(Problem::not_found().into()),
     };
@@ -375,6 +382,38 @@ async fn api(
         gateway
             .access
             .credentials(&caller, &actor, Class::Read, seen.request);
+    answer.write(gateway, &related, format).await
+}
+
+/// A command without an access token: what is in its body proves who may. A service sees the gateway
+/// itself, as before a login.
+async fn open_command(
+    gateway: &Arc<Gateway>,
+    handler: Handler,
+    parts: &http::request::Parts,
+    body: Incoming,
+    format: Format,
+    request: RequestId,
+) -> Result<Vec<u8>, Problems> {
+    let kind = request_kind(header(&parts.headers, header::CONTENT_TYPE.as_str()));
+    if !matches!(kind, RequestKind::Transit | RequestKind::Json) {
+        return Err(unsupported().into());
+    }
+    body::check_declared(&parts.headers, FORM_LIMIT)?;
+    let read = body::read(body, FORM_LIMIT, gateway.config.read_timeout).await?;
+    let credentials = gateway.identity().own(Class::Command, request);
+    let call = Call {
+        gateway: Arc::clone(gateway),
+        credentials,
+        query: Query::parse(parts.uri.query().unwrap_or(""))?,
+        body: Body::decode(kind, &read.bytes)?,
+    };
+    let answer = gateway
+        .tasks
+        .spawn(trace::carry(handler(call)))
+        .await
+        .unwrap_or_else(|_| Err(Problem::internal().into()))?;
+    let related = gateway.identity().own(Class::Read, request);
     answer.write(gateway, &related, format).await
 }
 

@@ -303,6 +303,24 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         command(Operator, "applications/delete", "O", id()),
         command(Operator, "applications/rotate_secret", "O", id()),
+        query(Operator, "operators/query", "O", ""),
+        // No role: nobody is made.
+        command(
+            Operator,
+            "operators/create",
+            "O",
+            json!({ "email": "someone@example.com", "role": "none" }),
+        ),
+        command(Operator, "operators/disable", "O", id()),
+        command(Operator, "operators/start_password_reset", "O", id()),
+        // Without the current password, which would be refused with 403.
+        command(
+            Operator,
+            "operators/change_password",
+            "O",
+            json!({ "newPassword": "a covered walk in Athens" }),
+        ),
+        query(Operator, "audit/query", "O", ""),
         // There is no clock to move without `--virtual-clock`.
         command(Operator, "clock/advance", "O", json!({ "seconds": 1 })),
     ]

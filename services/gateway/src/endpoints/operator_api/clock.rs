@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 use crate::render::Answer;
+use stoa_proto::auth::NoteClockAdvanceRequest;
 use stoa_rpc::{Problem, Problems};
 
 /// Longest step: ten years.
@@ -18,6 +19,9 @@ pub(crate) async fn advance(mut call: Call) -> Result<Answer, Problems> {
     let Some(clock) = call.gateway.virtual_clock() else {
         return Err(Problem::not_found().into());
     };
+    let mut auth = call.gateway.peers().auth();
+    let message = NoteClockAdvanceRequest { seconds };
+    Call::ask(auth.note_clock_advance(call.credentials.request(message))).await?;
     let now = clock
         .advance(seconds * 1000)
         .await

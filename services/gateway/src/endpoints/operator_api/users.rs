@@ -18,13 +18,13 @@ pub(crate) async fn query(mut call: Call) -> Result<Answer, Problems> {
 
 /// Changes of anyone's profile.
 pub(crate) async fn update_profile(mut call: Call) -> Result<Answer, Problems> {
-    let reason = reason(&mut call);
+    let reason = super::reason(&mut call);
     change_profile(call, reason).await
 }
 
 /// Changes of anyone's permissions.
 pub(crate) async fn update_permissions(mut call: Call) -> Result<Answer, Problems> {
-    let reason = reason(&mut call);
+    let reason = super::reason(&mut call);
     change_permissions(call, reason).await
 }
 
@@ -75,21 +75,9 @@ where
 {
     let show = call.presentation();
     let id = call.body_id("id");
-    let reason = reason(&mut call);
+    let reason = super::reason(&mut call);
     call.finish()?;
     let request = call.credentials.request(UserCommandRequest { id, reason });
     let user = Call::ask(run(call.gateway.peers().users(), request)).await?;
     Ok(Answer::command(Resource::User(user), show))
-}
-
-/// Why the operator does it; free text.
-fn reason(call: &mut Call) -> Option<String> {
-    let reason: Option<String> = call.body.nullable("reason").value();
-    if reason
-        .as_ref()
-        .is_some_and(|text| text.is_empty() || text.chars().count() > 500)
-    {
-        call.body.invalid("reason", "must have 1 to 500 characters");
-    }
-    reason
 }

@@ -130,6 +130,8 @@ fn write_resource(w: &mut Writer, resource: &Resource, marketplace: &str) {
         | Resource::Settings(_)
         | Resource::BuiltinEmail(_)
         | Resource::Session(_)
+        | Resource::Operator(_)
+        | Resource::AuditEntry(_)
         | Resource::Event(_) => {}
     }
     w.end_map().end_map();

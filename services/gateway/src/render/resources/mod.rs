@@ -1,9 +1,11 @@
 //! Resources: their ids, types, attributes and relationships.
 
 mod application;
+mod audit_entry;
 mod event;
 mod listing;
 mod marketplace;
+mod operator;
 mod search_schema;
 mod session;
 mod settings;
@@ -35,6 +37,8 @@ pub(crate) enum Resource {
     Settings(Box<auth::Settings>),
     BuiltinEmail(Box<auth::BuiltinEmailView>),
     Session(auth::Session),
+    Operator(auth::Operator),
+    AuditEntry(Box<auth::AuditEntry>),
     Event(Box<event_log::LoggedEvent>),
 }
 
@@ -57,6 +61,8 @@ pub(crate) enum Kind {
     Settings,
     BuiltinEmail,
     Session,
+    Operator,
+    AuditEntry,
     Event,
 }
 
@@ -80,6 +86,8 @@ impl Kind {
             Self::Settings => "settings",
             Self::BuiltinEmail => "builtinEmail",
             Self::Session => "session",
+            Self::Operator => "operator",
+            Self::AuditEntry => "auditEntry",
             Self::Event => "event",
         }
     }
@@ -128,6 +136,8 @@ impl Resource {
             Self::Settings(_) => Kind::Settings,
             Self::BuiltinEmail(_) => Kind::BuiltinEmail,
             Self::Session(_) => Kind::Session,
+            Self::Operator(_) => Kind::Operator,
+            Self::AuditEntry(_) => Kind::AuditEntry,
             Self::Event(_) => Kind::Event,
         }
     }
@@ -154,6 +164,8 @@ impl Resource {
             // The marketplace has one set of settings.
             Self::Settings(settings) => settings.marketplace.as_ref().map_or("", |m| &m.id),
             Self::Session(session) => &session.id,
+            Self::Operator(operator) => &operator.id,
+            Self::AuditEntry(entry) => &entry.id,
             Self::Event(event) => event.event.as_ref().map_or("", |event| &event.id),
         }
     }
@@ -200,6 +212,8 @@ impl Resource {
             Self::Settings(found) => settings::attributes(w, found, wanted),
             Self::BuiltinEmail(email) => settings::builtin_email(w, email, wanted),
             Self::Session(found) => session::attributes(w, found, wanted),
+            Self::Operator(found) => operator::attributes(w, found, wanted),
+            Self::AuditEntry(entry) => audit_entry::attributes(w, entry, wanted),
             Self::Event(event) => event::attributes(w, event, wanted),
         }
     }
@@ -227,6 +241,8 @@ impl Resource {
             | Self::Settings(_)
             | Self::BuiltinEmail(_)
             | Self::Session(_)
+            | Self::Operator(_)
+            | Self::AuditEntry(_)
             | Self::Event(_) => None,
         }
     }
