@@ -182,7 +182,7 @@ mod tests {
     }
 
     impl Owner {
-        /// The service whose feed only the event log consumes.
+        /// A service whose feed the event log and the audit log consume.
         fn new(db: Db) -> Self {
             let clock = Arc::new(ManualClock::starting_at(Timestamp::from_ms(400 * DAY_MS)));
             let entropy = Arc::new(SeededEntropy::new(3));
@@ -214,9 +214,9 @@ mod tests {
         }
 
         async fn acknowledge(&self, position: u64) {
-            note(&self.wiring, "event-log", "listings", position)
-                .await
-                .unwrap();
+            for (service, cursor) in [("event-log", "listings"), ("auth", "audit listings")] {
+                note(&self.wiring, service, cursor, position).await.unwrap();
+            }
         }
 
         /// After so many days the job runs; the number of rows that stay.

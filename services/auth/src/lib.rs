@@ -379,8 +379,6 @@ impl Service {
         for records in &inner.auth.records {
             records.catch_up().await?;
         }
-        let chained = jobs::chain::chain(&inner.auth).await?;
-        let erased = jobs::erase_audit::erase(&inner.auth).await?;
         let before = inner.drained.swap(position, Ordering::SeqCst);
         let pruned = jobs::prune::prune(&inner.auth).await?;
         let moved = jobs::rotate::rotate(&inner.auth)
@@ -390,6 +388,8 @@ impl Service {
             let read = inner.auth.tokens.keys.now().await;
             read.map_err(stoa_feed::Error::effect)?;
         }
+        let chained = jobs::chain::chain(&inner.auth).await?;
+        let erased = jobs::erase_audit::erase(&inner.auth).await?;
         let stamped = inner.auth.sequencer.pass().await?;
         let audited = chained > 0 || erased;
         Ok(position != before || pruned > 0 || moved > 0 || stamped > 0 || audited)

@@ -1,12 +1,13 @@
 //! The settings are changed in one place, whoever changes them: through the operator API, or with a
 //! shell on the host.
 
+use crate::domain::audit::{Entry as AuditEntry, HOST};
 use crate::domain::lifetimes::Lifetimes;
 use crate::domain::revocation::Entry;
 use crate::domain::settings_change::{self, Refused, Use};
 use crate::domain::settings_key;
 use crate::events;
-use crate::store::{installation, settings as store};
+use crate::store::{audit, installation, settings as store};
 use serde_json::Value;
 use stoa_db::{Db, DbError, Tx};
 use stoa_feed::Origin;
@@ -40,20 +41,20 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) entropy: &'a dyn Entropy,
 }
 
-/// Changes the settings and tells everyone; gives them as they are then. What they are already is
+/// Changes the settings and tells everyone; gives them as they were and as they are then. What they are already is
 /// no change. `patch` was checked.
 pub(crate) async fn change(
     tx: &Tx,
     patch: &UpdateSettingsRequest,
     with: &Circumstances<'_>,
-) -> Result<pb::Settings, ChangeError> {
+) -> Result<(pb::Settings, pb::Settings), ChangeError> {
     // Nobody else changes what is merged here.
     store::lock(tx).await?;
     let before = store::settings_in(tx).await?;
     let mut after = settings_change::merge(&before, patch).map_err(ChangeError::Invalid)?;
     settings_change::permit(&before, &after, with.place)?;
     if after == before {
-        return Ok(before);
+        return Ok((before, after));
     }
     after.version += 1;
     store::put_settings(tx, &after).await?;
@@ -66,7 +67,24 @@ pub(crate) async fn change(
             Entry::login_as_floor(floor_s, "settings-changed", with.lifetimes, with.real_now);
         events::revoke(tx, &[floor], with.origin, with.entropy).await?;
     }
-    Ok(after)
+    Ok((before, after))
+}
+
+/// The audit entry of a change, with every setting that is another now.
+pub(crate) fn audited(
+    entry: AuditEntry,
+    (before, after): &(pb::Settings, pb::Settings),
+) -> AuditEntry {
+    let id = before.marketplace.as_ref().map_or("", |m| m.id.as_str());
+    let then = settings_key::list(after);
+    let was = settings_key::list(before);
+    let changes: Vec<(&str, Option<Value>, Option<Value>)> = was
+        .iter()
+        .zip(&then)
+        .filter(|(was, is)| was != is)
+        .map(|((key, was), (_, is))| (key.as_str(), Some(was.clone()), Some(is.clone())))
+        .collect();
+    entry.target("settings", id).changed(None, &changes)
 }
 
 /// The settings for somebody with a shell on the host, who alone takes a marketplace out of the
@@ -150,7 +168,7 @@ impl<'a> HostSettings<'a> {
             .map_err(|problems| HostSettingsError::Invalid(reasons(&problems)))?;
         let born_in_dev = self.installation().await?.born_in_dev;
         let now = self.clock.now();
-        let origin = Origin::new(&Actor::system("host"), None);
+        let origin = Origin::new(&Actor::system(HOST), None);
         let with = Circumstances {
             place: if born_in_dev { Use::Play } else { Use::Host },
             origin: &origin,
@@ -162,7 +180,12 @@ impl<'a> HostSettings<'a> {
         let (with, patch) = (&with, &patch);
         let after = self
             .db
-            .write(|tx| async move { change(&tx, patch, with).await })
+            .write(|tx| async move {
+                let changed = change(&tx, patch, with).await?;
+                let entry = AuditEntry::on_the_host(HOST, "settings.update", now, with.entropy);
+                audit::append(&tx, &audited(entry, &changed)).await?;
+                Ok::<_, ChangeError>(changed.1)
+            })
             .await?;
         Ok(settings_key::list(&after))
     }

@@ -183,7 +183,7 @@ stoa_testkit::on_every_engine! { SET;
         let world = World::new();
         let owner = world.owner("listings", &db);
         world.emit_many(&db, "listing.updated", 1).await;
-        for stranger in ["users", "auth", "transactions", "gateway"] {
+        for stranger in ["users", "transactions", "gateway"] {
             let consumer = Consumer::new(
                 &world.wiring(stranger, &db),
                 owner.peer.clone(),

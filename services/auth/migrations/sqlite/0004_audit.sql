@@ -1,7 +1,8 @@
 -- The audit log. An entry arrives in the inbox, in the transaction of what it tells of; a job puts
 -- it into the log, where it is chained to the one before it and stays for ever.
 CREATE TABLE audit_inbox (
-  id TEXT PRIMARY KEY,
+  ordinal INTEGER PRIMARY KEY,
+  id TEXT NOT NULL CONSTRAINT audit_inbox_id UNIQUE,
   -- A command that tells of itself several times is one entry.
   once TEXT NOT NULL CONSTRAINT audit_inbox_once UNIQUE,
   at BIGINT NOT NULL,
@@ -20,7 +21,6 @@ CREATE TABLE audit_inbox (
   -- Ids of the users whom the detail may speak of, joined with spaces.
   personal_of TEXT NOT NULL
 );
-CREATE INDEX audit_inbox_in_order ON audit_inbox (at, id);
 
 -- Ids, times and actions only: nothing here ever has to go.
 CREATE TABLE audit_log (

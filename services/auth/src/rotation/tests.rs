@@ -238,6 +238,8 @@ stoa_testkit::on_every_engine! { MIGRATIONS;
         let rotation = by_hand(&world, &world.auth.db);
         assert!(matches!(rotation.promote(None).await, Err(RotationError::NothingStaged)));
         assert!(matches!(rotation.revoke("x").await, Err(RotationError::NoSuchKey(_))));
+        // Keys are listed by their age.
+        world.pass_s(1);
         let staged = rotation.stage().await.unwrap();
         assert!(matches!(
             rotation.stage().await,

@@ -312,7 +312,7 @@ mod tests {
 
         async fn every_shape_of_the_query_fits_the_schema(db: Db) {
             let world = World::new(db).await;
-            for statement in crate::store::audit::built() {
+            for statement in audit::built() {
                 world.auth.db.all(statement).await.unwrap();
             }
         }

@@ -2,6 +2,8 @@
 
 use crate::Auth;
 use crate::access;
+use crate::audit;
+use crate::domain::audit::Entry as AuditEntry;
 use crate::domain::revocation::Entry;
 use crate::error::Error;
 use crate::events;
@@ -27,7 +29,8 @@ pub(super) async fn revoke_session(
         auth.actors.known(user).await?;
     }
     let now = auth.real_clock.now();
-    let (actor, origin) = (&caller.actor, &Origin::of(&caller));
+    let (caller, origin, reason) = (&caller, &Origin::of(&caller), request.reason.as_deref());
+    let actor = &caller.actor;
     let ended = auth
         .db
         .write(|tx| async move {
@@ -41,6 +44,17 @@ pub(super) async fn revoke_session(
                 return Err(Error::UnknownSession);
             }
             events::revoke(&tx, &[entry], origin, &*auth.entropy).await?;
+            if actor.operator.is_some() {
+                let action = Action::RevokeSession.name();
+                audit::command(&tx, auth, caller, action, |entry| {
+                    let entry = entry.target("session", id);
+                    AuditEntry {
+                        personal_of: vec![login.user.to_string()],
+                        ..entry.changed(reason, &[])
+                    }
+                })
+                .await?;
+            }
             Ok(login)
         })
         .await?;

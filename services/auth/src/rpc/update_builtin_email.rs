@@ -2,13 +2,15 @@
 
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::builtin_email::{check, merge, try_templates, unchanged, view};
 use crate::error::Error;
 use crate::events;
 use crate::store::{builtin_emails, settings};
+use serde_json::json;
 use stoa_feed::Origin;
 use stoa_policy::Action;
-use stoa_proto::auth::{BuiltinEmailView, UpdateBuiltinEmailRequest};
+use stoa_proto::auth::{BuiltinEmail, BuiltinEmailView, UpdateBuiltinEmailRequest};
 use stoa_rpc::Caller;
 
 pub(super) async fn update_builtin_email(
@@ -29,11 +31,12 @@ pub(super) async fn update_builtin_email(
         .map_err(|_| Error::Interrupted)?
         .map_err(Error::Invalid)?;
     let now = auth.clock.now();
-    let (actor, origin, request) = (&caller.actor, &Origin::of(&caller), &request);
+    let (caller, origin, request) = (&caller, &Origin::of(&caller), &request);
     let changed = auth
         .db
         .write(|tx| async move {
-            access::may_write(&tx, actor, Action::UpdateBuiltinEmail).await?;
+            let action = Action::UpdateBuiltinEmail;
+            access::may_write(&tx, &caller.actor, action).await?;
             settings::lock(&tx).await?;
             let mut all = settings::settings_in(&tx).await?;
             let at = all
@@ -42,6 +45,16 @@ pub(super) async fn update_builtin_email(
                 .position(|known| known.name == request.name);
             let present = at.map(|at| all.builtin_emails.remove(at));
             let changed = merge(present.as_ref(), request);
+            audit::command(&tx, auth, caller, action.name(), |entry| {
+                let was = present.as_ref();
+                let texts = |mail: &BuiltinEmail| {
+                    json!({ "enabled": mail.enabled, "subject": mail.subject, "html": mail.html })
+                };
+                entry
+                    .target("builtinEmail", mail.name())
+                    .changed(None, &[("mail", was.map(texts), Some(texts(&changed)))])
+            })
+            .await?;
             if changed == present.unwrap_or_else(|| unchanged(mail.name())) {
                 return Ok(changed);
             }
@@ -110,7 +123,7 @@ mod tests {
             };
             let (shown, statements) = accounting::scope(update(&world, &owner, &words)).await;
             let shown = shown.unwrap().email.unwrap();
-            assert_eq!(statements.count, 9);
+            assert_eq!(statements.count, 10);
             assert_eq!(shown.subject.as_deref(), Some("Hi {{recipient.first-name}}"));
             let off = UpdateBuiltinEmailRequest { enabled: Some(false), ..named("new-message") };
             let off = update(&world, &owner, &off).await.unwrap().email.unwrap();

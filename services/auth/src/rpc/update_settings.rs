@@ -2,10 +2,12 @@
 
 use crate::Auth;
 use crate::access;
+use crate::audit;
 use crate::domain::settings_change;
 use crate::error::Error;
-use crate::settings::{Circumstances, change};
+use crate::settings::{Circumstances, audited, change};
 use stoa_feed::Origin;
+use stoa_policy::Action;
 use stoa_proto::auth::{Settings, UpdateSettingsRequest};
 use stoa_rpc::Caller;
 
@@ -24,12 +26,15 @@ pub(super) async fn update_settings(
         lifetimes: &auth.tokens.lifetimes,
         entropy: &*auth.entropy,
     };
-    let (actor, with, patch) = (&caller.actor, &with, &request);
+    let (caller, with, patch) = (&caller, &with, &request);
     let changed = auth
         .db
         .write(|tx| async move {
-            access::may_write(&tx, actor, action).await?;
-            Ok::<_, Error>(change(&tx, patch, with).await?)
+            access::may_write(&tx, &caller.actor, action).await?;
+            let changed = change(&tx, patch, with).await?;
+            let name = Action::UpdateSettings.name();
+            audit::command(&tx, auth, caller, name, |entry| audited(entry, &changed)).await?;
+            Ok::<_, Error>(changed.1)
         })
         .await?;
     Ok(Settings {
@@ -102,7 +107,7 @@ mod tests {
             };
             let (answer, statements) = accounting::scope(update(&world, &staff, &named)).await;
             assert_eq!(answer.unwrap().marketplace.unwrap().name, "Agora");
-            assert_eq!(statements.count, 7);
+            assert_eq!(statements.count, 8);
             let answer = update(&world, &staff, &private()).await.unwrap();
             assert_eq!(answer.version, 3);
             assert_eq!(show(&world, &staff).await.unwrap(), answer);

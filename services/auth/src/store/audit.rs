@@ -20,7 +20,7 @@ stoa_db::statements! {
     INBOX = "SELECT i.id, i.once, i.at, i.action, i.code, i.service, i.level, i.operator_id,
                     i.user_id, i.client_id, i.request_id, i.target_kind, i.target_id, i.detail,
                     i.personal_of
-               FROM audit_inbox i ORDER BY i.at, i.id LIMIT $1";
+               FROM audit_inbox i ORDER BY i.ordinal LIMIT $1";
     /// Those that came a second time while the first was being chained.
     DROP_KNOWN = "DELETE FROM audit_inbox WHERE once IN (SELECT once FROM audit_log)";
     IS_WAITING = "SELECT COUNT(*) FROM audit_inbox";

@@ -58,7 +58,10 @@ async fn store(
     let origin = Origin::of(caller);
     let (now, entropy) = (context.clock.now(), &*context.entropy);
     if metadata == before.run.metadata {
-        let about = [before.run.customer.to_string(), before.run.provider.to_string()];
+        let about = [
+            before.run.customer.to_string(),
+            before.run.provider.to_string(),
+        ];
         let id = id.to_string();
         let nothing = audit::recorded(&origin, "transaction", &id, None, &about, now, entropy);
         stoa_feed::emit(tx, nothing).await?;

@@ -6,6 +6,7 @@
 mod access_matrix;
 mod adopting;
 mod applications;
+mod audit;
 mod bad_input;
 mod bans;
 mod deletions;
