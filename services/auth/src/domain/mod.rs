@@ -1,8 +1,8 @@
 //! The rules of sessions, keys and settings: pure, without SQL or clocks.
 
 pub(crate) mod application;
-pub(crate) mod builtin_email;
 pub(crate) mod audit;
+pub(crate) mod builtin_email;
 pub(crate) mod family;
 pub(crate) mod lifetimes;
 pub(crate) mod new_application;

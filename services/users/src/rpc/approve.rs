@@ -19,7 +19,7 @@ pub(super) async fn approve(
 ) -> Result<pb::User, Error> {
     let id = user_id(SourceKind::Body, &request.id)?;
     let settings = cx.settings_for(&caller).await?;
-    let caller = &caller;
+    let (caller, reason) = (&caller, &request.reason);
     let user = cx
         .db
         .write(|tx| async move {
@@ -32,8 +32,10 @@ pub(super) async fn approve(
             let approved = user.approved()?;
             if approved.version != user.version {
                 store::users::replace(&tx, &approved).await?;
-                cx.emit(&tx, caller, events::updated(&user, &approved, settings))
-                    .await?;
+                let told = events::updated(&user, &approved, settings).reason(reason.clone());
+                cx.emit(&tx, caller, told).await?;
+            } else {
+                cx.note(&tx, caller, id, reason.clone()).await?;
             }
             Ok::<_, Error>(approved)
         })

@@ -19,7 +19,7 @@ pub(super) async fn revoke_sessions(
 ) -> Result<pb::User, Error> {
     let id = user_id(SourceKind::Body, &request.id)?;
     let settings = cx.settings_for(&caller).await?;
-    let caller = &caller;
+    let (caller, reason) = (&caller, &request.reason);
     let user = cx
         .db
         .write(|tx| async move {
@@ -35,7 +35,7 @@ pub(super) async fn revoke_sessions(
             let next = user.with_sessions_revoked();
             store::users::replace(&tx, &next).await?;
             store::addresses::free_pending(&tx, id).await?;
-            let told = events::epoch_raised(&user, &next, settings);
+            let told = events::epoch_raised(&user, &next, settings).reason(reason.clone());
             cx.emit(&tx, caller, told).await?;
             Ok::<_, Error>(next)
         })

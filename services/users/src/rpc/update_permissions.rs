@@ -23,7 +23,7 @@ pub(super) async fn update_permissions(
         read: request.read,
     };
     let settings = cx.settings_for(&caller).await?;
-    let caller = &caller;
+    let (caller, reason) = (&caller, &request.reason);
     let user = cx
         .db
         .write(|tx| async move {
@@ -37,8 +37,10 @@ pub(super) async fn update_permissions(
             let next = user.with_permissions(patch);
             if next.version != user.version {
                 store::users::replace(&tx, &next).await?;
-                cx.emit(&tx, caller, events::updated(&user, &next, settings))
-                    .await?;
+                let told = events::updated(&user, &next, settings).reason(reason.clone());
+                cx.emit(&tx, caller, told).await?;
+            } else {
+                cx.note(&tx, caller, id, reason.clone()).await?;
             }
             Ok::<_, Error>(next)
         })
