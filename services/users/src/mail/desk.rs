@@ -1,7 +1,7 @@
 //! Whom a mail of this service goes to, and what it says: asked when it is sent, so that it is
 //! what is true then.
 
-use super::{NOTICE, TOKEN};
+use super::{INITIATE_TRANSACTIONS, NOTICE, POST_LISTINGS, READ, TOKEN};
 use crate::domain::email::EmailKey;
 use crate::domain::token::EmailToken;
 use crate::domain::user::{Account, User};
@@ -13,7 +13,8 @@ use stoa_db::{Db, DbError};
 use stoa_feed::projections::Settings;
 use stoa_mail::builtin::Builtin;
 use stoa_mail::builtin::context::{
-    AccountMail, Marketplace, Reset, ResetMail, User as Person, Verification, VerificationMail,
+    AccountMail, ChangedPermissions, Marketplace, PermissionsMail, Reset, ResetMail,
+    User as Person, Verification, VerificationMail,
 };
 use stoa_mail::queue::{Contents, Desk, Queued, Recipient, Standing, Unavailable};
 use stoa_mail::{Correspondent, Letter};
@@ -131,10 +132,20 @@ impl Desk for UsersDesk {
                 recipient,
                 marketplace,
             }),
-            // Others send these.
-            Builtin::UserPermissionsChanged | Builtin::ListingApproved | Builtin::NewMessage => {
-                return Ok(None);
+            Builtin::UserPermissionsChanged => {
+                let changed = |name| mail.id_of(name).map(str::to_owned);
+                serde_json::to_value(PermissionsMail {
+                    recipient,
+                    marketplace,
+                    changed_permissions: ChangedPermissions {
+                        read: changed(READ),
+                        post_listings: changed(POST_LISTINGS),
+                        initiate_transactions: changed(INITIATE_TRANSACTIONS),
+                    },
+                })
             }
+            // Others send these.
+            Builtin::ListingApproved | Builtin::NewMessage => return Ok(None),
         };
         let context = context.map_err(|error| Unavailable(error.to_string()))?;
         Ok(Some(Contents {

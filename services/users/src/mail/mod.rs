@@ -22,6 +22,10 @@ use stoa_types::{Entropy, Timestamp};
 const TOKEN: &str = "token";
 /// The same of a notice.
 const NOTICE: &str = "notice";
+/// Names of the permissions that changed.
+const READ: &str = "read";
+const POST_LISTINGS: &str = "postListings";
+const INITIATE_TRANSACTIONS: &str = "initiateTransactions";
 /// How long the address of a notice is kept: longer than any mail is tried.
 const NOTICE_MS: i64 = 48 * 60 * 60 * 1000;
 
@@ -108,6 +112,43 @@ impl Post<'_> {
         let mail = Builtin::UserJoined.name();
         self.queue(NewMail::new(format!("{mail}/{user}"), mail, user, self.now))
             .await
+    }
+
+    /// Tells somebody who waited for approval that it is there.
+    pub(crate) async fn approved(&self, user: &User) -> Result<(), DbError> {
+        let mail = Builtin::UserApproved.name();
+        let key = format!("{mail}/{}/{}", user.id, user.version);
+        self.queue(NewMail::new(key, mail, user.id, self.now)).await
+    }
+
+    /// Tells which permissions somebody was given or denied. The mail keeps what they were changed
+    /// to: each change is told as it was, whatever comes after it.
+    pub(crate) async fn permissions_changed(&self, old: &User, new: &User) -> Result<(), DbError> {
+        let mail = Builtin::UserPermissionsChanged.name();
+        let key = format!("{mail}/{}/{}", new.id, new.version);
+        let mut mail = NewMail::new(key, mail, new.id, self.now);
+        let (old, new) = (old.access.permissions, new.access.permissions);
+        for (name, old, new) in [
+            (READ, old.read, new.read),
+            (POST_LISTINGS, old.post_listings, new.post_listings),
+            (
+                INITIATE_TRANSACTIONS,
+                old.initiate_transactions,
+                new.initiate_transactions,
+            ),
+        ] {
+            if old != new {
+                mail = mail.about(
+                    name,
+                    if new {
+                        "permission/allow"
+                    } else {
+                        "permission/deny"
+                    },
+                );
+            }
+        }
+        self.queue(mail).await
     }
 
     async fn queue(&self, mail: NewMail) -> Result<(), DbError> {

@@ -34,12 +34,14 @@ pub(super) async fn approve(
                 store::users::replace(&tx, &approved).await?;
                 let told = events::updated(&user, &approved, settings).reason(reason.clone());
                 cx.emit(&tx, caller, told).await?;
+                cx.post(&tx).approved(&approved).await?;
             } else {
                 cx.note(&tx, caller, id, reason.clone()).await?;
             }
             Ok::<_, Error>(approved)
         })
         .await?;
+    cx.mail_queued();
     Ok(view::full(&user, settings))
 }
 
@@ -86,6 +88,25 @@ mod tests {
             let again = approve(&world.cx, world.operator(), command(id)).await;
             assert_eq!(again.unwrap().version, 2);
             assert_eq!(world.envelopes().await.len(), 2, "nothing happened");
+        }
+
+        // contract: users 27
+        async fn an_approval_is_mailed_once_to_a_verified_address(db: Db) {
+            let world = World::asking(db, joining_by_approval()).await;
+            let (verified, other) = (
+                world.verified("a@x.io").await,
+                world.sign_up("b@x.io").await,
+            );
+            world.mails().await;
+            for id in [verified, verified, other] {
+                approve(&world.cx, world.integration(), command(id))
+                    .await
+                    .unwrap();
+            }
+            let mails = world.mails().await;
+            let to: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
+            assert_eq!(to, ["a@x.io"]);
+            assert!(mails[0].text.contains("Olli"), "{mails:?}");
         }
 
         // contract: users section 6 (note on approve)

@@ -39,12 +39,14 @@ pub(super) async fn update_permissions(
                 store::users::replace(&tx, &next).await?;
                 let told = events::updated(&user, &next, settings).reason(reason.clone());
                 cx.emit(&tx, caller, told).await?;
+                cx.post(&tx).permissions_changed(&user, &next).await?;
             } else {
                 cx.note(&tx, caller, id, reason.clone()).await?;
             }
             Ok::<_, Error>(next)
         })
         .await?;
+    cx.mail_queued();
     Ok(view::full(&user, settings))
 }
 
@@ -88,6 +90,28 @@ mod tests {
             assert_eq!(event.previous_paths, ["attributes.permissions"]);
             let previous = previous_user(&event).permissions.unwrap();
             assert!(!previous.post_listings && previous.initiate_transactions && previous.read);
+        }
+
+        // contract: users 30
+        async fn a_change_is_mailed_with_what_changed_and_nothing_else(db: Db) {
+            let world = World::new(db).await;
+            let id = world.verified("a@x.io").await;
+            world.mails().await;
+            for _ in 0..2 {
+                update_permissions(&world.cx, world.integration(), deny_initiating(id))
+                    .await
+                    .unwrap();
+            }
+            let mail = world.mail_to("a@x.io").await;
+            let says = |text: &str| mail.text.contains(text);
+            assert!(says("no longer start transactions"), "{mail:?}");
+            assert!(!says("publish listings") && !says("see the listings"), "{mail:?}");
+            let other = world.sign_up("b@x.io").await;
+            world.mails().await;
+            update_permissions(&world.cx, world.operator(), deny_initiating(other))
+                .await
+                .unwrap();
+            assert!(world.mails().await.is_empty(), "the address is not verified");
         }
 
         async fn the_same_permissions_again_change_nothing(db: Db) {
