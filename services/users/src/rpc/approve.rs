@@ -69,8 +69,8 @@ mod tests {
             let call = approve(&world.cx, world.integration(), command(id));
             let (user, statements) = accounting::scope(call).await;
             assert_eq!(user.unwrap().state.as_deref(), Some("active"));
-            // Row, next version, envelope, and whom it is about.
-            assert_eq!(statements.count, 4);
+            // Row, next version, envelope, and whom it is about, mail.
+            assert_eq!(statements.count, 5);
             let (envelope, access, event) = world.last().await;
             assert_eq!(
                 (envelope.r#type.as_str(), access.state.as_str(), access.version),
