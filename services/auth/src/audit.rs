@@ -101,11 +101,14 @@ pub(crate) async fn grant<T: Send>(
 ) -> Result<T, Error> {
     let outcome = work.await;
     let refusal = match &outcome {
-        Err(Error::Unauthorized(refusal) | Error::Forbidden(refusal)) => refusal.clone(),
-        Err(Error::TooMany { refusal, .. }) => match refusal {
-            Some(refusal) => refusal.clone(),
-            None => return outcome,
-        },
+        Err(
+            Error::Unauthorized(refusal)
+            | Error::Forbidden(refusal)
+            | Error::TooMany {
+                refusal: Some(refusal),
+                ..
+            },
+        ) => refusal.clone(),
         _ => return outcome,
     };
     if !refusal.is_written {
