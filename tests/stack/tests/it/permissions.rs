@@ -4,10 +4,11 @@ use crate::routes::{Row, rows};
 use crate::soon;
 use crate::world::{Mode, World};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stoa_gateway::Api;
 use stoa_testkit::callers::Person;
 use stoa_testkit::http::Reply;
+use tokio::time::Instant;
 
 /// What a permission is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
