@@ -105,6 +105,10 @@ async fn good(world: &World, owner: &str, route: &RouteInfo) -> (String, Value) 
                 json!({ "currentPassword": PASSWORD, "newPassword": "another covered walk" });
             return (token, body);
         }
+        "users/verify_email" => {
+            let person = world.sign_up(&mark).await;
+            json!({ "id": person.id, "email": person.email })
+        }
         // Nothing changes, and it is written down all the same.
         "users/approve" | "users/revoke_sessions" => json!({ "id": person().await }),
         "users/update_permissions" => {
@@ -112,7 +116,7 @@ async fn good(world: &World, owner: &str, route: &RouteInfo) -> (String, Value) 
         }
         "users/update_profile" => json!({ "id": person().await, "metadata": { "seen": true } }),
         "settings/update" => json!({ "marketplaceDescription": mark }),
-        "builtin_emails/update" => json!({ "name": "message-new", "subject": "News" }),
+        "builtin_emails/update" => json!({ "name": "new-message", "subject": "News" }),
         "sessions/revoke" => {
             let id = person().await;
             let path = format!("/v1/operator_api/sessions/query?userId={id}");

@@ -83,6 +83,7 @@ pub(crate) fn rows() -> Vec<Row> {
         body,
     };
     let id = || json!({ "id": NOBODY });
+    let address_of_nobody = || json!({ "id": NOBODY, "email": "nobody@example.com" });
     let initiate = || {
         json!({
             "processAlias": "default-inquiry/release-1",
@@ -209,7 +210,7 @@ pub(crate) fn rows() -> Vec<Row> {
             "I",
             json!({ "id": NOBODY, "read": "permission/deny" }),
         ),
-        command(Integration, "users/verify_email", "I", id()),
+        command(Integration, "users/verify_email", "I", address_of_nobody()),
         query(Integration, "listings/show", "I", BY_ID),
         query(Integration, "listings/query", "I", ""),
         command(
@@ -255,7 +256,7 @@ pub(crate) fn rows() -> Vec<Row> {
             json!({ "id": NOBODY, "read": "permission/deny" }),
         ),
         command(Operator, "users/revoke_sessions", "O", id()),
-        command(Operator, "users/verify_email", "O", id()),
+        command(Operator, "users/verify_email", "O", address_of_nobody()),
         command(Operator, "users/ban", "O", id()),
         command(Operator, "users/unban", "O", id()),
         command(Operator, "users/delete", "O", id()),

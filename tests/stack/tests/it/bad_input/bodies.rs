@@ -130,6 +130,10 @@ async fn an_empty_body_has_no_parameters_whatever_its_type(mode: Mode) {
     bench
         .changes_nothing(async {
             for row in commands() {
+                // It takes no parameters: there would be nothing wrong.
+                if row.path == "current_user/send_verification_email" {
+                    continue;
+                }
                 for content_type in [None, Some(JSON), Some(TRANSIT)] {
                     let call = bench.bare(&row);
                     let reply = match content_type {

@@ -91,6 +91,9 @@ async fn a_parameter_of_another_type_is_refused_with_its_path(mode: Mode) {
         .changes_nothing(async {
             for row in commands() {
                 for key in row.body.as_object().unwrap().keys() {
+                    if key == "unknown" {
+                        continue;
+                    }
                     for wrong in [json!([[]]), json!(true), Value::Null] {
                         let mut body = row.body.clone();
                         body[key] = wrong;
