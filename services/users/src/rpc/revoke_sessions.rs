@@ -59,8 +59,8 @@ mod tests {
             let call = revoke_sessions(&world.cx, world.operator(), command(id));
             let (user, statements) = accounting::scope(call).await;
             assert_eq!(user.unwrap().version, 2);
-            // Row, next version, pending address, envelope.
-            assert_eq!(statements.count, 4);
+            // Row, next version, pending address, envelope, and whom it is about.
+            assert_eq!(statements.count, 5);
             let (envelope, access, event) = world.last().await;
             assert_eq!((envelope.r#type.as_str(), event), ("user.epoch-raised", None));
             assert_eq!((access.epoch, access.except_sid), (1, None));

@@ -290,8 +290,12 @@ async fn a_marketplace_in_service_stays_live_until_somebody_on_the_host_says_oth
         served: true,
         ..Setup::default()
     };
+    let mut applications = told.applications.iter();
+    let marketplace = applications
+        .find(|application| application.kind == "marketplace")
+        .unwrap();
     let known = json!({
-        "marketplaceClientId": told.applications[0].client_id,
+        "marketplaceClientId": marketplace.client_id,
         "operatorEmail": told.operator_email, "operatorPassword": told.operator_password,
     });
     let world = World::start_known(folder, served, known.clone()).await;
