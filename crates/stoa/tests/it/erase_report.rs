@@ -7,7 +7,7 @@ use std::time::Duration;
 use stoa_testkit::process::Stoa;
 use tokio::time::Instant;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_stoa");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_stoa");
 
 fn report(data: &Path, user: &str, more: &[&str]) -> Output {
     Command::new(BINARY)

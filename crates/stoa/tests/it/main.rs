@@ -4,3 +4,4 @@
 mod erase_report;
 mod processes;
 mod refusals;
+mod shell;
