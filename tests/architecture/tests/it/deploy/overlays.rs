@@ -56,7 +56,7 @@ fn dev_has_one_of_each_process_and_a_database_of_its_own() {
     }
 }
 
-/// Certificates and a collector are optional; each is a component that an overlay names.
+/// Certificates, a collector and a mail server are optional; each is a component that an overlay names.
 #[test]
 fn every_component_builds_on_the_production_overlay() {
     let components = root().join("deploy/kubernetes/components");
