@@ -147,7 +147,15 @@ test('posting needs the permission while the marketplace asks for it', async () 
 
   await access({ users: { requirePermissionToPostListings: false } });
   await opens(create);
-  const shown = await sdk.currentUser.show({ include: ['effectivePermissionSet'] });
+  const shown = await eventually(
+    'the effective permissions follow the settings',
+    async () => {
+      const found = await sdk.currentUser.show({ include: ['effectivePermissionSet'] });
+      const { postListings } = related(found, 'effectivePermissionSet').attributes;
+      return postListings === 'permission/allow' && found;
+    },
+    SOON_MS
+  );
   assert.equal(shown.data.data.attributes.permissions.postListings, 'permission/deny');
   const effective = related(shown, 'effectivePermissionSet');
   assert.equal(effective.id.uuid, id.uuid);
@@ -167,16 +175,21 @@ test('initiating needs the permission, and a transaction that there is goes on',
   const deny = { initiateTransactions: 'permission/deny' };
   const changed = await integ.users.updatePermissions(
     { id: customer.id.uuid, ...deny },
-    { expand: true, include: ['effectivePermissionSet'] }
+    { expand: true }
   );
   assert.deepEqual(changed.data.data.attributes.permissions, {
     postListings: 'permission/allow',
     initiateTransactions: 'permission/deny',
     read: 'permission/allow',
   });
-  assert.equal(
-    related(changed, 'effectivePermissionSet').attributes.initiateTransactions,
-    'permission/deny'
+  await eventually(
+    'the effective permissions follow the settings',
+    async () => {
+      const shown = await integ.users.show({ id: customer.id.uuid, include: ['effectivePermissionSet'] });
+      const effective = related(shown, 'effectivePermissionSet').attributes;
+      return effective.initiateTransactions === 'permission/deny';
+    },
+    SOON_MS
   );
   const sdk = await trusted(stoa, customer);
   const initiate = () => sdk.transactions.initiate(requestOn(listing));
